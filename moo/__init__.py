@@ -1,0 +1,59 @@
+"""Multi-objective optimization: suites, search and plots for people who publish Pareto fronts.
+
+Names load where they are first used, so that `import moo` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moo.base import Candidates, Evaluation, Oracle, Setting
+    from moo.problems import get_problem
+    from moo.result import SearchResult
+    from moo.search import load_result, pareto_search
+    from moo.space import Space, categorical, integer, real
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "pareto_search": "moo.search",
+    "load_result": "moo.search",
+    "SearchResult": "moo.result",
+    "get_problem": "moo.problems",
+    "Candidates": "moo.base",
+    "Evaluation": "moo.base",
+    "Oracle": "moo.base",
+    "Setting": "moo.base",
+    "Space": "moo.space",
+    "real": "moo.space",
+    "integer": "moo.space",
+    "categorical": "moo.space",
+}
+
+__all__ = [
+    "Candidates",
+    "Evaluation",
+    "Oracle",
+    "SearchResult",
+    "Setting",
+    "Space",
+    "categorical",
+    "get_problem",
+    "integer",
+    "load_result",
+    "pareto_search",
+    "real",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Other libraries' problems made ours, and ours made theirs."""

@@ -1,0 +1,107 @@
+"""Checks of a user's input, shared by every layer, so that one fault has one wording everywhere.
+
+Each message names the parameter, the rule, what was found and, where it is not obvious, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
+    """The message for a name that is not among the known ones, with the nearest suggested."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    suggestion = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Unknown {what} {name!r}.{suggestion} Known: {', '.join(names) or 'none'}."
+
+
+def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None) -> int:
+    """Return `value` as an int of at least `low` (and at most `high`).
+
+    Raises:
+        TypeError: It is no whole number (booleans are not counts; `1e4` is accepted).
+        ValueError: It lies outside the range.
+    """
+    whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
+    if isinstance(value, bool) or not (whole or hasattr(value, "__index__")):
+        raise TypeError(f"`{name}` should be a whole number. Found {value!r}.")
+    number = int(value)
+    if number < low or (high is not None and number > high):
+        limits = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"`{name}` should be {limits}. Found {number}.")
+    return number
+
+
+def _numbers(value: Any) -> torch.Tensor:
+    """Read `value` as a float64 tensor on the CPU; a list never passes through torch's float32 default."""
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.detach().to(device="cpu", dtype=torch.float64)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"its type is {array.dtype}")
+    return torch.from_numpy(array.astype(np.float64))  # a copy: reversed and read-only arrays cannot be tensors
+
+
+def check_matrix(name: str, value: Any, *, columns: int | None = None, rows: int | None = None) -> torch.Tensor:
+    """Return `value` as a float64 tensor `[n, columns]` on the CPU.
+
+    Accepts tensors, numpy arrays and nested lists; booleans and integers are promoted. Values are not checked.
+
+    Raises:
+        TypeError: It cannot be read as numbers.
+        ValueError: It is not two-dimensional or has another number of rows or columns.
+    """
+    try:
+        tensor = _numbers(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"`{name}` should be an array of numbers. Found {type(value).__name__}: {error}") from error
+    wanted = f"[{'n' if rows is None else rows}, {'m' if columns is None else columns}]"
+    wrong = tensor.ndim != 2 or (columns not in (None, tensor.shape[1])) or (rows not in (None, tensor.shape[0]))
+    if wrong:
+        raise ValueError(f"`{name}` should have shape {wanted}. Found {list(tensor.shape)}.")
+    return tensor
+
+
+def check_vector(name: str, value: Any, length: int) -> torch.Tensor:
+    """Return `value` as a finite float64 tensor `[length]` on the CPU.
+
+    Raises:
+        TypeError: It cannot be read as numbers.
+        ValueError: It has another shape, or a value that is not finite.
+    """
+    import torch
+
+    try:
+        tensor = _numbers(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"`{name}` should be a list of {length} numbers. Found {value!r}.") from error
+    if tensor.shape != (length,):
+        raise ValueError(f"`{name}` should be a list of {length} numbers. Found shape {list(tensor.shape)}.")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"`{name}` should be finite. Found {tensor.tolist()}.")
+    return tensor
+
+
+def check_finite_rows(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return `tensor [n, m]` unchanged where every value is finite.
+
+    Raises:
+        ValueError: It names the first row that holds NaN or an infinity.
+    """
+    import torch
+
+    wrong = ~torch.isfinite(tensor).all(dim=-1)
+    if wrong.any():
+        row = int(torch.nonzero(wrong)[0])
+        raise ValueError(f"`{name}` should be finite. Row {row} is {tensor[row].tolist()}.")
+    return tensor

@@ -1,0 +1,243 @@
+"""Evolutionary baselines: pymoo's algorithms at full strength, through its ask and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pymoo.algorithms.moo import nsga2 as pymoo_nsga2
+from pymoo.core.algorithm import Algorithm
+from pymoo.core.population import Population
+from pymoo.core.repair import Repair
+from pymoo.core.termination import NoTermination
+from pymoo.operators.crossover.pntx import TwoPointCrossover
+from pymoo.operators.mutation.bitflip import BitflipMutation
+from pymoo.operators.sampling.rnd import BinaryRandomSampling
+from torch import Tensor
+
+from moo.adapters.pymoo import ToPymoo
+from moo.base import Candidates, Setting, step_by_asking
+from moo.dominance import crowding_distance, ranks
+from moo.metered import Metered
+from moo.options import Option
+from moo.space import Space
+
+
+class RoundWholeColumns(Repair):  # type: ignore[misc]
+    """Round integer columns before duplicates are looked for, so that a population holds what is evaluated."""
+
+    def _do(self, problem: ToPymoo, x: np.ndarray, **_: Any) -> np.ndarray:
+        rows: np.ndarray = problem.ours.space.canonical(x).numpy()
+        return rows
+
+
+def operators_for(space: Space) -> dict[str, Any]:
+    """Operators of pymoo for the columns: its defaults; rounding where some are whole; binary ones where all are 0/1."""
+    if all(column.kind != "real" and (column.low, column.high) == (0, 1) for column in space.columns):
+        return {
+            "sampling": BinaryRandomSampling(),
+            "crossover": TwoPointCrossover(),
+            "mutation": BitflipMutation(),
+        }
+    return {"repair": RoundWholeColumns()} if space.kinds != {"real"} else {}
+
+
+class PymooMethod:
+    """What the methods of pymoo share: a generation handed out row by row, told in any order, and restored by replay.
+
+    pymoo's algorithms keep their state in objects that cannot be stored, but they are deterministic: with one seed,
+    asking and telling the same objectives gives the same populations. So the state is what was told, and loading it
+    replays the run without evaluating anything.
+
+    A generation advances when all its rows are told. Failed rows are left out of it; a generation that failed whole is
+    drawn again. Points known from the start replace the first rows of the first population, the best of them where
+    they are more.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("vector",)
+    columns: ClassVar[tuple[str, ...]] = ("real", "integer")
+    encodings: ClassVar[tuple[str, ...]] = ()
+    max_objectives: ClassVar[int | None] = None
+    constraints: ClassVar[bool] = True
+    uses_preferences: ClassVar[bool] = False
+    schedules_by_budget: ClassVar[bool] = False
+    options: ClassVar[Mapping[str, Option]] = {
+        "population": Option(100, low=2, high=100_000, help="rows of a generation"),
+    }
+    wants_setting = False
+    preferences_per_round = 0
+    _handed: int  # rows of the generation that were asked for
+
+    def __init__(
+        self,
+        problem: Metered,
+        *,
+        budget: int,  # noqa: ARG002
+        seed: int,
+        device: str,  # noqa: ARG002
+        initial: Candidates | None = None,
+        **options: Any,
+    ) -> None:
+        self.problem = problem
+        self.finished = ""
+        self.population: int = options["population"]
+        self._seed = seed
+        self._options = options
+        self._initial = initial
+        self._log: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # objectives, constraints, failed; a generation
+        self._begin()
+        self._settle()
+
+    def algorithm(self, **operators: Any) -> Algorithm:
+        """A fresh algorithm of pymoo with the options in force."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------ ask and tell
+    def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
+        return step_by_asking(self, self.problem, self.population)
+
+    def ask(self, n: int) -> Candidates:
+        """The next rows of the generation, at most `n`; none while it waits for outstanding ones."""
+        first, last = self._handed, min(self._handed + n, len(self._solutions))
+        self._handed = last
+        asked = self._solutions[first:last]
+        nan = torch.full((len(asked), self.problem.num_objectives), float("nan"), dtype=torch.float64)
+        return Candidates.of(asked, nan, id=torch.arange(self._first_id + first, self._first_id + last))
+
+    def tell(self, candidates: Candidates) -> None:
+        """Rows of the present generation, by `id`.
+
+        Raises:
+            ValueError: An id is not outstanding: unknown, of an earlier generation, or told twice.
+        """
+        rows = (candidates.extras["id"] - self._first_id).numpy()
+        known = (rows >= 0) & (rows < self._handed)
+        known[known] = ~self._told[rows[known]]
+        if not known.all():
+            wrong = candidates.extras["id"].numpy()[~known].tolist()
+            raise ValueError(f"`id` should be of rows asked for and not yet told. Found {wrong}.")
+        self._objectives[rows] = candidates.objectives.numpy()
+        if self.problem.num_constraints:
+            self._constraints[rows] = candidates.extras["constraints"].numpy()
+        self._failed[rows] = candidates.failed.numpy()
+        self._told[rows] = True
+        self._settle()
+
+    def finals(self) -> Candidates | None:
+        """The feasible non-dominated rows of the last whole population, as pymoo's result gives them."""
+        best = self._algorithm.opt
+        if best is None or not np.any(best.get("FEAS")):
+            return None
+        extras = {"constraints": torch.from_numpy(best.get("G"))} if self.problem.num_constraints else {}
+        solutions = self.problem.space.canonical(best.get("X").astype(np.float64))
+        return Candidates.of(solutions, torch.from_numpy(-best.get("F")), **extras)
+
+    # ------------------------------------------------------------------------------------------ generations
+    def _begin(self) -> None:
+        """A fresh algorithm with its first population drawn."""
+        self._algorithm = self.algorithm(**operators_for(self.problem.space))
+        self._algorithm.setup(ToPymoo(self.problem), termination=NoTermination(), seed=self._seed)
+        self._first_id = 0
+        self._solutions = torch.empty(0, self.problem.space.dim, dtype=torch.float64)
+        self._draw()
+
+    def _settle(self) -> None:
+        """Advance while the present generation is told whole (at the start it can be, by known points)."""
+        while len(self._told) and self._told.all():
+            self._advance()
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the next generation."""
+        self._first_id += len(self._solutions)
+        drawn = self._algorithm.ask()
+        if drawn is None or len(drawn) == 0:
+            self.finished = "no new solution can be bred: the space is used up or the population has converged"
+            drawn = Population.new(X=np.empty((0, self.problem.space.dim)))
+        self._generation: Population = drawn
+        n, m, c = len(drawn), self.problem.num_objectives, self.problem.num_constraints
+        self._objectives = np.full((n, m), np.nan)
+        self._constraints = np.full((n, c), np.nan)
+        self._failed = np.zeros(n, dtype=bool)
+        self._told = np.zeros(n, dtype=bool)
+        self._handed = 0
+        if self._initial is not None and not self._log:
+            self._place_initial(self._initial)
+        self._solutions = self.problem.space.canonical(self._generation.get("X").astype(np.float64).reshape(n, -1))
+
+    def _place_initial(self, initial: Candidates) -> None:
+        """Let known points take the first places of the first population; they count as told."""
+        best = _best(initial, len(self._generation))
+        k = len(best)
+        dtype = self._generation.get("X").dtype
+        self._generation[:k].set("X", best.solutions.numpy().astype(dtype))
+        self._objectives[:k] = best.objectives.numpy()
+        if self.problem.num_constraints:
+            self._constraints[:k] = best.extras["constraints"].numpy()
+        self._told[:k] = True
+        self._handed = k
+
+    def _advance(self) -> None:
+        """Give the generation to pymoo, which minimises, without its failed rows."""
+        self._log.append((self._objectives, self._constraints, self._failed))
+        fine = ~self._failed
+        if not fine.any():
+            return
+        told = self._generation[fine]
+        told.set("F", -self._objectives[fine])
+        if self.problem.num_constraints:
+            told.set("G", self._constraints[fine])
+        self._algorithm.tell(infills=told)
+
+    # ------------------------------------------------------------------------------------------ state
+    def state_dict(self) -> dict[str, Any]:
+        parts = [*self._log, (self._objectives, self._constraints, self._failed)]
+        objectives, constraints, failed = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return {
+            "sizes": [len(part[0]) for part in parts],
+            "objectives": objectives,
+            "constraints": constraints,
+            "failed": failed,
+            "told": self._told.copy(),
+            "handed": self._handed,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._log = []
+        self.finished = ""
+        self._begin()
+        ends = np.cumsum(state["sizes"])
+        for first, last in zip(ends - state["sizes"], ends, strict=True):
+            self._objectives, self._constraints, self._failed = (
+                state[name][first:last].copy() for name in ("objectives", "constraints", "failed")
+            )
+            if last < ends[-1]:
+                self._advance()
+                self._draw()
+        self._told, self._handed = state["told"].copy(), state["handed"]
+
+
+def _best(candidates: Candidates, k: int) -> Candidates:
+    """At most `k` rows: the least violating first, then by rank, then the least crowded."""
+    if len(candidates) <= k:
+        return candidates
+    rank = ranks(candidates.objectives)
+    crowding: Tensor = torch.empty(len(rank), dtype=torch.float64)
+    for front in range(int(rank.max()) + 1):
+        crowding[rank == front] = crowding_distance(candidates.objectives[rank == front])
+    order = np.lexsort((-crowding.numpy(), rank.numpy(), candidates.violation.numpy()))
+    return candidates.rows(torch.from_numpy(order[:k].copy()))
+
+
+class NSGA2(PymooMethod):
+    """NSGA-II: elitist selection by non-dominated rank, then by crowding distance.
+
+    Source: Deb, Pratap, Agarwal and Meyarivan 2002 (IEEE TEC 6(2)). pymoo's implementation with its defaults:
+    simulated binary crossover (eta 15, probability .9), polynomial mutation (eta 20). `finals` equal those of
+    `pymoo.optimize.minimize` bit for bit at whole generations.
+    """
+
+    def algorithm(self, **operators: Any) -> Algorithm:
+        return pymoo_nsga2.NSGA2(pop_size=self.population, **operators)

@@ -1,0 +1,67 @@
+"""Benchmark problems by name: `PROBLEMS` lists them, `get_problem` makes one.
+
+A problem is one entry here (a string, resolved when used, so that listing imports nothing heavy) and a class that
+fulfils the contract of `moo/base.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, cast
+
+from moo.checks import unknown_name
+from moo.registry import format_spec, parse_spec, resolve
+
+if TYPE_CHECKING:
+    from moo.base import Problem
+
+PROBLEMS: dict[str, str] = {
+    "zdt1": "moo.problems.zdt:ZDT1",
+    "zdt2": "moo.problems.zdt:ZDT2",
+    "zdt3": "moo.problems.zdt:ZDT3",
+    "zdt4": "moo.problems.zdt:ZDT4",
+    "zdt5": "moo.problems.zdt:ZDT5",
+    "zdt6": "moo.problems.zdt:ZDT6",
+    "dtlz1": "moo.problems.dtlz:DTLZ1",
+    "dtlz2": "moo.problems.dtlz:DTLZ2",
+    "dtlz3": "moo.problems.dtlz:DTLZ3",
+    "dtlz4": "moo.problems.dtlz:DTLZ4",
+    "dtlz5": "moo.problems.dtlz:DTLZ5",
+    "dtlz6": "moo.problems.dtlz:DTLZ6",
+    "dtlz7": "moo.problems.dtlz:DTLZ7",
+}
+
+
+def get_problem(name: str, **options: Any) -> Problem:
+    """Make the problem called `name`.
+
+    Args:
+        name: A key of `PROBLEMS`, with options after a colon if any: `"dtlz2:dim=6,num_objectives=3"`.
+        options: Further options of the problem's constructor.
+
+    Returns:
+        The problem. Its attribute `spec` is the string, options included, from which `get_problem` makes it again.
+
+    Raises:
+        TypeError: `name` is no string, or the constructor refuses an option's type.
+        ValueError: The problem or an option is unknown (the known ones are listed), an option stands both in `name`
+            and among `options`, or the constructor refuses a value.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"`name` should be a problem's name such as 'zdt1'. Found {name!r}.")
+    name, said = parse_spec(name)
+    twice = [option for option in said if option in options]
+    if twice:
+        raise ValueError(
+            f"The option {twice[0]!r} of {name} stands in the name ({said[twice[0]]!r}) and among the keywords "
+            f"({options[twice[0]]!r}). Say it once."
+        )
+    options = {**said, **options}
+    make = resolve(PROBLEMS, name, "problem")
+    known = inspect.signature(make).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(unknown_name(f"option of {name}", option, known))
+    problem = make(**options)
+    problem.spec = format_spec(name, options)
+    return cast("Problem", problem)

@@ -1,0 +1,92 @@
+"""Names to things: the plain dictionaries of a folder, and the one way that options stand in a string.
+
+A registry maps a name to `"package.module:attribute"`, a string that is resolved only when the thing is used, so that
+listing what exists imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from moo.checks import unknown_name
+
+
+def resolve(registry: Mapping[str, str], name: str, what: str) -> Any:
+    """Import and return what `name` stands for.
+
+    Raises:
+        ValueError: The name is not registered; the message lists the known ones and suggests the nearest.
+    """
+    if name not in registry:
+        raise ValueError(unknown_name(what, name, registry))
+    module, _, attribute = registry[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def summary(target: str) -> str:
+    """The first line of the docstring of a registry's target, read from its source without importing it."""
+    module, _, attribute = target.partition(":")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return ""
+    with open(spec.origin, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def parse_value(text: str) -> Any:
+    """Read one option's value: a number, `true`/`false`/`none`, a `+` list of these, or the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    if "+" in text:
+        return [parse_value(part) for part in text.split("+")]
+    return text
+
+
+def parse_options(text: str) -> dict[str, Any]:
+    """Read `key=value,key=value` (spaces around allowed, lists with `+`).
+
+    Raises:
+        ValueError: A part has no `=` or no key, or a key stands twice.
+    """
+    options: dict[str, Any] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not key.isidentifier():
+            raise ValueError(f"Options should read key=value,key=value. Found {part!r} in {text!r}.")
+        if key in options:
+            raise ValueError(f"The option {key!r} stands twice in {text!r}. Say it once.")
+        options[key] = parse_value(value)
+    return options
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Split `name:key=value,key=value` into the name and its options."""
+    name, _, options = spec.partition(":")
+    return name.strip(), parse_options(options)
+
+
+def format_value(value: Any) -> str:
+    """Write one option's value as `parse_value` reads it."""
+    if isinstance(value, list | tuple):
+        return "+".join(format_value(part) for part in value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def format_spec(name: str, options: Mapping[str, Any]) -> str:
+    """Write a name and its options as `parse_spec` reads them."""
+    body = ",".join(f"{key}={format_value(value)}" for key, value in options.items())
+    return f"{name}:{body}" if body else name

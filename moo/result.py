@@ -1,0 +1,214 @@
+"""What a search gives back: everything in the problem's own directions."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from moo.base import Candidates, Conditional
+from moo.directions import turn
+from moo.preferences import augmented_tchebycheff, check_preferences
+from moo.space import Space
+from moo.storage import (
+    FORMAT,
+    read_candidates,
+    read_json,
+    refuse_other_run,
+    write_candidates,
+    write_file,
+    write_json,
+    write_state,
+)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The outcome of `pareto_search`. Objectives are in the problem's own directions.
+
+    Attributes:
+        front: The non-dominated feasible rows of all that was evaluated; possibly none.
+        finals: What the last population or the last policies gave, never mixed with the archive; possibly none.
+        additions: Every row that entered the archive, in order, with `used`: the front at any budget is made of it.
+        failures: Rows that could not be evaluated, with their `reason`.
+        least_violating: While nothing is feasible, the rows that violate least.
+        history: A table with one row per step: `used`, `front_size`, `hypervolume`.
+        config: All it takes to run again, with versions.
+        record: How it went: what was used, why it ended, the reference point, times.
+    """
+
+    front: Candidates
+    finals: Candidates
+    additions: Candidates
+    failures: Candidates
+    least_violating: Candidates
+    history: pd.DataFrame
+    config: Mapping[str, Any]
+    record: Mapping[str, Any]
+    _build: Callable[[], Any] = field(repr=False, compare=False)
+
+    # ------------------------------------------------------------------------------------------ what is asked most
+    @property
+    def solutions(self) -> Tensor:
+        """Solutions of the front, `[n, ...]`."""
+        return self.front.solutions
+
+    @property
+    def objectives(self) -> Tensor:
+        """Objectives of the front `[n, m]`, in the problem's own directions."""
+        return self.front.objectives
+
+    @property
+    def preferences(self) -> Tensor:
+        """Preferences that the front's rows followed, `[n, m]`; NaN where there was none."""
+        return self.front.preferences
+
+    @property
+    def feasible(self) -> bool:
+        """Whether anything feasible was found."""
+        return len(self.front) > 0
+
+    @property
+    def hypervolume(self) -> float:
+        """Hypervolume of the archive's front at the end; NaN where it was too costly (see `History`)."""
+        return float(self.history["hypervolume"].iloc[-1]) if len(self.history) else float("nan")
+
+    @cached_property
+    def generator(self) -> Any:
+        """The method as it stood at the end, rebuilt when first asked for.
+
+        Raises:
+            ValueError: The result was loaded and its problem is not a registered one: `load_result(dir, problem=...)`.
+        """
+        return self._build()
+
+    def sample(self, preferences: Any, seed: int = 0) -> Tensor:
+        """One solution for each preference, `[k, ...]`.
+
+        Where the method is conditional it generates them; else they are the members of the front that are best by
+        augmented Tchebycheff, objectives scaled to the front's range.
+
+        Args:
+            preferences: `[k, m]` or `[m]` on the simplex.
+            seed: Of a method that samples.
+
+        Raises:
+            ValueError: A preference lies off the simplex, or the front is empty.
+        """
+        wanted = check_preferences(preferences, len(self.config["directions"]))
+        if self.config["conditional"]:
+            generator: Conditional = self.generator
+            return generator.sample(wanted, seed=seed)
+        if not self.feasible:
+            raise ValueError("Nothing feasible was found, so no solution fits any preference: see `least_violating`.")
+        objectives = turn(self.objectives, self.config["directions"])
+        best, worst = objectives.amax(dim=0), objectives.amin(dim=0)
+        scaled = (objectives - worst) / torch.where(best > worst, best - worst, 1.0)
+        values = augmented_tchebycheff(scaled, wanted[:, None, :], torch.ones_like(best))
+        return self.solutions[values.argmax(dim=1)]
+
+    # ------------------------------------------------------------------------------------------ tables and plots
+    def to_dataframe(self, which: str = "front") -> pd.DataFrame:
+        """One row per candidate: solution columns, objectives by name, then `constraint1...`, `used` and the others.
+
+        Args:
+            which: `"front"`, `"finals"`, `"additions"`, `"failures"` or `"least_violating"`.
+        """
+        if which not in ("front", "finals", "additions", "failures", "least_violating"):
+            raise ValueError(f"`which` should name one of the result's sets of rows. Found {which!r}.")
+        return self._table(getattr(self, which))
+
+    def _table(self, candidates: Candidates) -> pd.DataFrame:
+        columns: dict[str, Any] = {}
+        if self.config["space"] is not None:
+            space = Space.from_json(self.config["space"])
+            rows = [space.describe(row) for row in candidates.solutions]
+            columns.update({name: [row[name] for row in rows] for name in space.names})
+        else:
+            flat = candidates.solutions.reshape(len(candidates), -1)
+            columns.update({f"solution{i + 1}": flat[:, i].tolist() for i in range(flat.shape[1])})
+        for i, name in enumerate(self.config["objective_names"]):
+            columns[name] = candidates.objectives[:, i].tolist()
+        if not candidates.preferences.isnan().all():
+            for i, name in enumerate(self.config["objective_names"]):
+                columns[f"preference.{name}"] = candidates.preferences[:, i].tolist()
+        for key, value in candidates.without_parameters().extras.items():
+            if getattr(value, "ndim", 1) == 1:
+                columns[key] = value.tolist()
+            else:
+                columns.update({f"{key.removesuffix('s')}{i + 1}": value[:, i].tolist() for i in range(value.shape[1])})
+        return pd.DataFrame(columns)
+
+    def plot(self, path: str | Path | None = None, **options: Any) -> Any:
+        """Draw the front: a scatter for two and three objectives, parallel coordinates above.
+
+        Args:
+            path: Where to write it; the ending (.pdf, .svg, .png) is the format. None: only draw.
+            **options: Those of `moo.plots.plot_front`.
+
+        Returns:
+            The matplotlib figure.
+        """
+        from moo.plots import plot_front  # the one upward import: applications stand above results
+
+        return plot_front(self, path, **options)
+
+    # ------------------------------------------------------------------------------------------ disk
+    def save(self, folder: str | Path) -> Path:
+        """Write the result as a directory in the storage format; `load_result` reads it.
+
+        Raises:
+            ValueError: The folder holds another run's result.
+            OSError: A file could not be written; the error names it.
+        """
+        folder = Path(folder)
+        refuse_other_run(folder, self.config)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "record.json").unlink(missing_ok=True)  # written last: a folder without it is not whole
+        write_json(folder / "cell.json", {"format": FORMAT, **self.config})
+        for name in ("front", "finals", "additions", "least_violating"):
+            write_candidates(folder / f"{name}.npz", getattr(self, name))
+        write_candidates(folder / "failures.npz", self.failures)
+        write_file(folder / "failures.csv", lambda file: file.write(_csv(self._table(self.failures))))
+        write_file(folder / "front.csv", lambda file: file.write(_csv(self._table(self.front))))
+        write_file(folder / "history.csv", lambda file: file.write(_csv(self.history)))
+        write_state(folder / "state", self.generator.state_dict())
+        write_json(folder / "record.json", {"format": FORMAT, **self.record})
+        return folder
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV with exact numbers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.astype(object).itertuples(index=False, name=None))
+    return text.getvalue().encode()
+
+
+def read_result(folder: Path, build: Callable[[Mapping[str, Any]], Any]) -> SearchResult:
+    """Read what `SearchResult.save` wrote; `build` makes the generator from the configuration when it is asked for.
+
+    Raises:
+        FileNotFoundError: The folder holds no finished run.
+        DamagedFileError: A file cannot be read; it is named.
+    """
+    missing = [name for name in ("cell.json", "record.json") if not (folder / name).exists()]
+    if missing:
+        raise FileNotFoundError(f"{folder} holds no finished run: {missing[0]} is missing. Run the search first.")
+    config, record = read_json(folder / "cell.json"), read_json(folder / "record.json")
+    newer = max(config["format"], record["format"])
+    if newer > FORMAT:
+        raise ValueError(f"{folder} was written in format {newer}, this version reads up to {FORMAT}. Update moo.")
+    names = ("front", "finals", "additions", "failures", "least_violating")
+    rows = {name: read_candidates(folder / f"{name}.npz") for name in names}
+    history = pd.read_csv(folder / "history.csv", float_precision="round_trip")
+    return SearchResult(**rows, history=history, config=config, record=record, _build=lambda: build(config))

@@ -1,0 +1,180 @@
+"""The loop: `pareto_search`, and `load_result`, which reads what it found."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from moo.checkpoint import Checkpoint
+from moo.choosing import rebuild_generator, set_up
+from moo.progress import ProgressLine, say
+from moo.result import SearchResult, read_result
+from moo.run import Run
+
+
+def pareto_search(
+    problem: Any,
+    method: str = "auto",
+    *,
+    budget: int,
+    reference_point: Any = None,
+    initial: Any = None,
+    preferences: Any = "auto",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    callback: Callable[[SearchResult], object] | None = None,
+) -> SearchResult:
+    """Search for the Pareto front of a problem.
+
+    Args:
+        problem: A registered name with options (`"dtlz2:dim=6,num_objectives=3"`) or a problem object.
+        method: A registered method, or `"auto"`: chosen by kind of problem, objectives and budget.
+        budget: What may be spent, in the problem's unit (evaluations, transitions, completions), training included.
+        reference_point: For the hypervolume, `[m]` in the problem's directions; else the problem's own; else inferred
+            from the first evaluated rows.
+        initial: Points already known, `(solutions, objectives)` or with constraints as a third; they are not counted.
+        preferences: A tuner's name with options, preferences `[k, m]` to cycle, or `"auto"`.
+        options: The method's own options.
+        seed: Of everything random.
+        device: Where the method computes: `"auto"` (a GPU where there is one), `"cpu"`, `"cuda"`, ...
+        checkpoint: A folder. The same call with the same folder goes on where it stopped, to the same result, and pays
+            for no evaluation twice; a larger budget continues a run.
+        progress: Show a line while running, where standard error is a terminal.
+        callback: Called after every step with the result so far; the search stops when it returns true.
+
+    Returns:
+        What was found, in the problem's own directions. Ctrl-C returns what was found so far.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument breaks a rule; the message says which and what to do.
+        RuntimeError: Every evaluation fails.
+    """
+    run = set_up(
+        problem,
+        method,
+        budget=budget,
+        reference_point=reference_point,
+        initial=initial,
+        preferences=preferences,
+        options=options,
+        seed=seed,
+        device=device,
+    )
+    config, metered = run.config, run.problem
+    label = f"{config['method']} on {config['problem']}"
+    if config["choice"]:
+        say(f"{config['choice']}.", shown=progress)
+    with contextlib.ExitStack() as stack:
+        store = None
+        if checkpoint is not None:
+            store = stack.enter_context(Checkpoint(checkpoint, config))
+            go_on(run, store)
+        stack.enter_context(one_thread())
+        line = stack.enter_context(ProgressLine(shown=progress, label=label, budget=metered.budget, unit=metered.unit))
+        loop(run, store, line, stack.enter_context(interrupts()), callback)
+    return run.result()
+
+
+def loop(
+    run: Run,
+    store: Checkpoint | None,
+    line: ProgressLine,
+    stopped: list[str],
+    callback: Callable[[SearchResult], object] | None,
+) -> None:
+    """Suggest, step, archive: until the budget is spent, the method has finished or somebody stops it."""
+    problem, generator = run.problem, run.generator
+    while problem.remaining > 0 and not generator.finished and not stopped:
+        if generator.wants_setting:
+            run.next_setting()
+        run.take(generator.step(run.setting))
+        line.show(problem.used, run.history.hypervolume, len(run.archive.front))
+        if callback is not None and callback(run.result()):
+            stopped.append("the callback stopped it")
+        # After a step that the budget cut short, a larger budget has to go on from before it.
+        if store is not None and store.due and not problem.trimmed:
+            store.save(run.state_dict())
+    run.ended = "; ".join(stopped) or generator.finished or "the budget is spent"
+    if store is not None and not problem.trimmed:
+        store.save(run.state_dict())
+    run.close()
+
+
+def go_on(run: Run, store: Checkpoint) -> None:
+    """Bring a fresh run to where a checkpoint stands.
+
+    Raises:
+        ValueError: The run was made with another budget, and its method cannot go on from there.
+    """
+    budget, old = run.problem.budget, store.budget
+    if old is not None and budget != old and run.generator.schedules_by_budget:
+        name = run.config["method"]
+        raise ValueError(
+            f"{store.folder} holds a run of budget {old}. Method {name!r} plans by its budget, so it cannot go on with "
+            f"{budget}. Choose another folder, or budget={old}."
+        )
+    if store.state is not None and store.state["problem"]["used"] > budget:
+        raise ValueError(
+            f"{store.folder} holds a run that has used {store.state['problem']['used']} {run.problem.unit}. "
+            f"`budget` should be at least that to go on. Found {budget}."
+        )
+    store.begin()
+    run.problem.use_journal(store.journal)
+    if store.state is not None:
+        run.load_state_dict(store.state)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread inside: small tensors on a busy machine are many times slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def interrupts() -> Iterator[list[str]]:
+    """A list that is empty until Ctrl-C is pressed; a second Ctrl-C raises KeyboardInterrupt at once."""
+    stopped: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped  # signals reach the main thread alone
+        return
+
+    def note(number: int, frame: Any) -> None:
+        if stopped:
+            signal.default_int_handler(number, frame)
+        stopped.append("interrupted by Ctrl-C")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def load_result(folder: str | Path, problem: Any = None) -> SearchResult:
+    """Read a saved search.
+
+    Args:
+        folder: What `SearchResult.save` or `moo search --out` wrote.
+        problem: The problem, where it is not a registered one and `.generator` is to be rebuilt.
+
+    Raises:
+        FileNotFoundError: The folder holds no finished run.
+        DamagedFileError: A file cannot be read; it is named.
+    """
+    folder = Path(folder)
+    return read_result(folder, lambda config: rebuild_generator(folder, config, problem))
