@@ -1,4 +1,8 @@
-"""Checkpoints: a folder that holds what a run needs to go on, for one process at a time."""
+"""Checkpoints: a folder that holds what a run needs to go on, for one process at a time.
+
+Two states are kept. `state/` is the last one that does not depend on the budget: from it a larger budget goes on. Once
+the budget has cut a batch or rollout short, what follows depends on it and goes to `tail/`, for the same budget alone.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ COST_SHARE = 20  # a checkpoint is due when the last one is older than this many
 
 
 class Checkpoint:
-    """The folder `checkpoint/` of a run: `state/` and `journal.npy`, beside the run's `cell.json`.
+    """The folder `checkpoint/` of a run: `state/`, `tail/` and `journal.npy`, beside the run's `cell.json`.
 
     Args:
         folder: The run's folder; made where it is missing.
-        config: What the run is. Everything but `budget` and the settings of the report has to be as it was.
+        config: What the run is. Everything but the budget and the settings of the report has to be as it was.
 
     Attributes:
         budget: Of the run that the folder held; None where it held none.
@@ -47,7 +51,7 @@ class Checkpoint:
             raise RuntimeError(f"Another run works in {self.folder}. Wait for it, or choose another folder.") from error
         try:
             refuse_other_run(self.folder, config)
-            self.state: Any = read_state(self._inner / "state")
+            self.state = self._newest(config["budget"])
             self.journal = Journal(self._inner / "journal.npy")
         except BaseException:
             self._lock.release()
@@ -58,6 +62,10 @@ class Checkpoint:
         self._saved = time.monotonic()
         self._cost = 0.0
 
+    def _newest(self, budget: int) -> Any:
+        tail = read_state(self._inner / "tail")
+        return tail["run"] if tail is not None and tail["budget"] == budget else read_state(self._inner / "state")
+
     def begin(self) -> None:
         """Write down what the run is, its budget now included."""
         write_json(self.folder / "cell.json", {"format": FORMAT, **self._config})
@@ -67,14 +75,21 @@ class Checkpoint:
         """Whether the last one is old enough for the next to cost less than a twentieth of the time."""
         return time.monotonic() - self._saved > COST_SHARE * self._cost
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, state: Mapping[str, Any], *, trimmed: bool) -> None:
         """Replace the stored state.
+
+        Args:
+            state: Of the run.
+            trimmed: Whether it depends on the budget.
 
         Raises:
             OSError: It could not be written; the old one stays whole.
         """
         start = time.monotonic()
-        write_state(self._inner / "state", state)
+        if trimmed:
+            write_state(self._inner / "tail", {"budget": self._config["budget"], "run": state})
+        else:
+            write_state(self._inner / "state", state)
         self._saved = time.monotonic()
         self._cost = self._saved - start
 

@@ -246,6 +246,7 @@ class Metered:
         return {
             "used": self.used,
             "used_apart": self.used_apart,
+            "trimmed": self.trimmed,
             "resets": self._resets,
             "reference": self._reference,
             "seen": [part.state_dict() for part in self._seen] if self._reference is None else [],
@@ -253,7 +254,8 @@ class Metered:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on counting where `state_dict` was taken."""
-        self.used, self.used_apart, self._resets = state["used"], state["used_apart"], state["resets"]
+        self.used, self.used_apart = state["used"], state["used_apart"]
+        self.trimmed, self._resets = state["trimmed"], state["resets"]
         self._reference = state["reference"]
         self._seen = [Candidates.from_state(part) for part in state["seen"]]
 

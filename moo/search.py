@@ -101,12 +101,11 @@ def loop(
         line.show(problem.used, run.history.hypervolume, len(run.archive.front))
         if callback is not None and callback(run.result()):
             stopped.append("the callback stopped it")
-        # After a step that the budget cut short, a larger budget has to go on from before it.
-        if store is not None and store.due and not problem.trimmed:
-            store.save(run.state_dict())
-    run.ended = "; ".join(stopped) or generator.finished or "the budget is spent"
-    if store is not None and not problem.trimmed:
-        store.save(run.state_dict())
+        if store is not None and store.due:
+            store.save(run.state_dict(), trimmed=problem.trimmed)
+    run.ended = "the budget is spent" if not problem.remaining else generator.finished or stopped[0]
+    if store is not None:
+        store.save(run.state_dict(), trimmed=problem.trimmed)
     run.close()
 
 

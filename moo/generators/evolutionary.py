@@ -34,7 +34,7 @@ class RoundWholeColumns(Repair):  # type: ignore[misc]
 
 
 def operators_for(space: Space) -> dict[str, Any]:
-    """Operators of pymoo for the columns: its defaults; rounding where some are whole; binary ones where all are 0/1."""
+    """Operators of pymoo for the columns: its defaults, with rounding for whole ones, binary ones where all are bits."""
     if all(column.kind != "real" and (column.low, column.high) == (0, 1) for column in space.columns):
         return {
             "sampling": BinaryRandomSampling(),

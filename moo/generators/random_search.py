@@ -68,10 +68,7 @@ class RandomSearch:
     def ask(self, n: int) -> Candidates:
         """`n` more rows, whatever is outstanding."""
         problem = self.problem
-        if problem.kind == "vector":
-            solutions = self._next_of_sobol(n)
-        else:
-            solutions = uniform_objects(problem, n, torch_generator(self._seed, "objects", self._drawn))
+        solutions = self._next_of_sobol(n) if problem.kind == "vector" else self._next_objects(n)
         nan = torch.full((n, problem.num_objectives), float("nan"), dtype=torch.float64)
         asked = Candidates.of(solutions, nan, id=torch.arange(self._drawn, self._drawn + n))
         self._drawn += n
@@ -96,6 +93,14 @@ class RandomSearch:
         rows: Tensor = self.problem.space.from_unit(self._sobol.draw(n, dtype=torch.float64))
         return rows
 
+    # ------------------------------------------------------------------------------------------ construction
+    def _next_objects(self, n: int) -> Tensor:
+        """The next `n` of one endless sequence, which is drawn in blocks, so that how it is cut does not matter."""
+        first, last = self._drawn // self.batch, (self._drawn + n - 1) // self.batch
+        streams = (torch_generator(self._seed, "objects", block) for block in range(first, last + 1))
+        objects = torch.cat([uniform_objects(self.problem, self.batch, stream) for stream in streams])
+        return objects[self._drawn - first * self.batch :][:n]
+
     # ------------------------------------------------------------------------------------------ environment
     @property
     def _discrete(self) -> bool:
@@ -107,7 +112,7 @@ class RandomSearch:
         stream = torch_generator(self._seed, "policies", self._drawn)
         inputs = problem.observation_space.dim + 1
         outputs = int(problem.action_space.size) if self._discrete else problem.action_space.dim
-        linear = torch.randn(n, inputs, outputs, generator=stream, dtype=torch.float64)
+        linear = torch.randn(self.batch, inputs, outputs, generator=stream, dtype=torch.float64)[:n]
         weights = linear.repeat_interleave(each, dim=0)
 
         def policy(observations: Tensor, mask: Tensor | None) -> Tensor:
