@@ -296,7 +296,7 @@ class Generator(Protocol):
 
     `(problem: Metered, *, budget: int, seed: int, device: str, initial: Candidates | None = None, **options)`,
     the options already complete (`resolve_options`). It decides from its own saved counters, never from a setting's
-    identity. A batch that the budget cuts short is the leading part of the whole one, so that a larger budget can go on.
+    identity. A batch that the budget cuts short is the leading part of the whole one: a larger budget can go on.
     """
 
     kinds: ClassVar[tuple[str, ...]]  # of problem

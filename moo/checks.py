@@ -39,6 +39,21 @@ def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None)
     return number
 
 
+def check_number(name: str, value: object, meaning: str, *, zero: bool = False) -> float:
+    """Return `value` as a finite float above 0, or of at least 0 where `zero` is allowed.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It lies outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"`{name}` should be a number, {meaning}. Found {value!r}.")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        rule = "at least 0" if zero else "above 0"
+        raise ValueError(f"`{name}` should be {rule} and finite, {meaning}. Found {value}.")
+    return float(value)
+
+
 def _numbers(value: Any) -> torch.Tensor:
     """Read `value` as a float64 tensor on the CPU; a list never passes through torch's float32 default."""
     import numpy as np

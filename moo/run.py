@@ -99,7 +99,8 @@ class Run:
             own = turn(point, self.problem.directions).tolist()
             warnings.warn(
                 f"The hypervolume is 0: no point of the front is better than the reference point {own} in every "
-                f"objective (directions {', '.join(self.problem.directions)}). Choose a worse `reference_point`.",
+                f"objective (directions {', '.join(self.problem.directions)}). Search longer, or choose a worse "
+                "`reference_point`.",
                 stacklevel=4,
             )
 

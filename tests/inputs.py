@@ -106,7 +106,7 @@ class ToyEnvironment(EnvironmentProblem):
         state = torch.stack([state[:, 0] + move, state[:, 1] + 1], dim=1)
         place = state[:, 0]
         terminated = (place <= -2) | (place >= 6)
-        treasure = (place <= -2) * 1.0 + (place >= 6) * 10.0
+        treasure = (place <= -2).double() + 10 * (place >= 6).double()
         cost = torch.full_like(treasure, -1.0)
         rewards = torch.stack([treasure, cost, place.abs() / 6, move, -place][: self.num_objectives], dim=1)
         if self.nan_at is not None:

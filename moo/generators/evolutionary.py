@@ -34,7 +34,7 @@ class RoundWholeColumns(Repair):  # type: ignore[misc]
 
 
 def operators_for(space: Space) -> dict[str, Any]:
-    """Operators of pymoo for the columns: its defaults, with rounding for whole ones, binary ones where all are bits."""
+    """Operators of pymoo for the columns: its defaults, with rounding where some are whole, or those for bits."""
     if all(column.kind != "real" and (column.low, column.high) == (0, 1) for column in space.columns):
         return {
             "sampling": BinaryRandomSampling(),
@@ -165,7 +165,9 @@ class PymooMethod:
         self._handed = 0
         if self._initial is not None and not self._log:
             self._place_initial(self._initial)
-        self._solutions = self.problem.space.canonical(self._generation.get("X").astype(np.float64).reshape(n, -1))
+        self._solutions = self.problem.space.canonical(
+            self._generation.get("X").astype(np.float64).reshape(n, self.problem.space.dim)
+        )
 
     def _place_initial(self, initial: Candidates) -> None:
         """Let known points take the first places of the first population; they count as told."""

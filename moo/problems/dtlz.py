@@ -18,7 +18,8 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from moo.base import Oracle, VectorProblem
-from moo.checks import check_count, check_matrix
+from moo.checks import check_count, check_matrix, check_number
+from moo.noise import add_noise, check_noise
 from moo.preferences import das_dennis
 from moo.space import Space, real
 
@@ -27,16 +28,6 @@ ROOT_HALF = math.sqrt(0.5)
 
 
 # --------------------------------------------------------------------------------------------------- shared parts
-def _check_number(name: str, value: object, meaning: str, *, zero: bool) -> float:
-    """Return `value` as a finite float above 0, or of at least 0 where `zero` is allowed."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"`{name}` should be a number, {meaning}. Found {value!r}.")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        rule = "at least 0" if zero else "above 0"
-        raise ValueError(f"`{name}` should be {rule} and finite, {meaning}. Found {value}.")
-    return float(value)
-
-
 class _DTLZ(VectorProblem):
     """What all seven share: the columns, noise, and a front that is computed when it is first asked for."""
 
@@ -51,7 +42,7 @@ class _DTLZ(VectorProblem):
         self.space = Space(tuple(real(0, 1) for _ in range(dim)))
         self.directions = ("min",) * m
         self.objective_names = tuple(f"f{i + 1}" for i in range(m))
-        self.noise = _check_number("noise", noise, "a standard deviation", zero=True)
+        self.noise = check_noise(noise)
         self.stochastic = self.noise > 0
         self._front: Callable[[], Tensor] | None = None
 
@@ -79,15 +70,7 @@ class _DTLZ(VectorProblem):
         return rows[:, : self.num_objectives - 1], rows[:, self.num_objectives - 1 :]
 
     def _noisy(self, objectives: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Objectives `[n, M]` with noise where the problem has any."""
-        if not self.stochastic:
-            return objectives
-        if generator is None:
-            raise ValueError(
-                f"`generator` should be a torch.Generator: {self.name} with noise={self.noise} draws its noise from "
-                "it. Found None."
-            )
-        return objectives + self.noise * torch.randn(objectives.shape, generator=generator, dtype=torch.float64)
+        return add_noise(objectives, self.noise, generator, self.name)
 
 
 def _products(factors: Tensor, turns: Tensor) -> Tensor:
@@ -214,7 +197,7 @@ class DTLZ4(DTLZ2):
         self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0, alpha: float = 100.0
     ) -> None:
         super().__init__(num_objectives, dim, noise)
-        self.alpha = _check_number("alpha", alpha, "a power", zero=False)
+        self.alpha = check_number("alpha", alpha, "a power", zero=False)
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         along, off = self._split(solutions)

@@ -20,21 +20,13 @@ from torch import Tensor
 
 from moo.base import Oracle, VectorProblem
 from moo.checks import check_count, check_matrix
+from moo.noise import add_noise, check_noise
 from moo.space import Column, Space, integer, real
 
 FRONT_POINTS = 1001
 
 
 # --------------------------------------------------------------------------------------------------- shared parts
-def _check_noise(noise: object) -> float:
-    """Return the standard deviation as a float that is finite and at least 0."""
-    if isinstance(noise, bool) or not isinstance(noise, int | float):
-        raise TypeError(f"`noise` should be a number, the noise's standard deviation. Found {noise!r}.")
-    if not (math.isfinite(noise) and noise >= 0):
-        raise ValueError(f"`noise` should be at least 0 and finite, a standard deviation. Found {noise}.")
-    return float(noise)
-
-
 def _evenly(curve: Callable[[Tensor], Tensor], low: float, high: float, n: int) -> Tensor:
     """`n` points `curve(t)`, `[n, m]`, from `t = low` to `t = high`, at even distances along the curve.
 
@@ -68,7 +60,7 @@ class _ZDT(VectorProblem):
         nadir: Sequence[float],
     ) -> None:
         self.space = Space(tuple(columns))
-        self.noise = _check_noise(noise)
+        self.noise = check_noise(noise)
         self.stochastic = self.noise > 0
         best, worst = torch.tensor(ideal, dtype=torch.float64), torch.tensor(nadir, dtype=torch.float64)
         self.reference_point = worst + 0.1 * (worst - best)
@@ -89,15 +81,7 @@ class _ZDT(VectorProblem):
 
     def _objectives(self, f1: Tensor, f2: Tensor, generator: torch.Generator | None) -> Tensor:
         """Both columns side by side `[n, 2]`, with noise where the problem has any."""
-        objectives = torch.stack([f1, f2], dim=1)
-        if not self.stochastic:
-            return objectives
-        if generator is None:
-            raise ValueError(
-                f"`generator` should be a torch.Generator: {self.name} with noise={self.noise} draws its noise from "
-                "it. Found None."
-            )
-        return objectives + self.noise * torch.randn(objectives.shape, generator=generator, dtype=torch.float64)
+        return add_noise(torch.stack([f1, f2], dim=1), self.noise, generator, self.name)
 
 
 def _unit_columns(dim: int) -> list[Column]:
