@@ -31,7 +31,7 @@ $(TEST_STAMP): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@ $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/moo bench quickstart
 
 test: $(TEST_STAMP)
 	$(BIN)/python -m pytest -n auto -m "not slow"

@@ -148,6 +148,7 @@ def set_up(
     initial: Any,
     preferences: Any,
     options: Mapping[str, Any] | None,
+    reevaluations: int,
     seed: int,
     device: str,
 ) -> Run:
@@ -183,6 +184,7 @@ def set_up(
         else check_vector("reference_point", reference_point, m).tolist(),
         "initial": None if known is None else [_plain(part) for part in initial],
         "budget": budget,
+        "reevaluations": check_count("reevaluations", reevaluations, low=0),
         "seed": seed,
         "device": device,
         "versions": versions(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,13 +23,15 @@ class Listing(StrEnum):
 
     problems = "problems"
     methods = "methods"
+    suites = "suites"
     tuners = "tuners"
     indicators = "indicators"
     plots = "plots"
 
 
 def registries() -> dict[str, dict[str, str]]:
-    """Every registry by what it lists: names to `module:attribute`."""
+    """Every registry by what it lists: names to `module:attribute`, or to what there is to say of them."""
+    from moo.benchmarks.suites import SUITES
     from moo.generators import GENERATORS
     from moo.indicators import INDICATORS
     from moo.plots import PLOTS
@@ -38,6 +41,7 @@ def registries() -> dict[str, dict[str, str]]:
     return {
         "problems": PROBLEMS,
         "methods": GENERATORS,
+        "suites": {name: str(suite) for name, suite in SUITES.items()},
         "tuners": TUNERS,
         "indicators": {name: indicator.function for name, indicator in INDICATORS.items()},
         "plots": PLOTS,
@@ -69,7 +73,7 @@ def list_(
             continue
         table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, target in registry.items():
-            table.add_row(name, summary(target))
+            table.add_row(name, summary(target) if target.startswith("moo.") else target)
         console.print(table)
 
 
@@ -95,16 +99,13 @@ def parse_preferences(text: str) -> Any:
     return text
 
 
-def run_name(config: Any) -> str:
-    """A readable prefix and a short hash of all that makes a run what it is."""
-    import hashlib
-    import json
-    import re
+def default_name(config: Mapping[str, Any]) -> str:
+    """Where a search goes under `runs/` when nobody says."""
+    from moo.storage import FREE, folder_name
 
-    identity = {key: value for key, value in config.items() if key not in ("versions", "choice", "device")}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    readable = f"{config['problem']}-{config['method']}-{config['seed']}"
-    return f"{re.sub(r'[^A-Za-z0-9.+=_-]+', '_', readable)[:80]}-{digest}"
+    identity = {key: value for key, value in config.items() if key not in (*FREE, "choice", "device")}
+    identity["budget"] = config["budget"]
+    return folder_name(config["problem"], config["method"], config["seed"], identity)
 
 
 @app.command()
@@ -146,19 +147,19 @@ def search(
             device=device,
             checkpoint=checkpoint,
         )
-        folder = result.save(out or Path("runs") / run_name(result.config))
+        folder = result.save(out or Path("runs") / default_name(result.config))
         figure = folder / "front.pdf"
-        result.plot(figure, reference_front=reference_front(problem))
+        result.plot(figure, reference_front=known_front(result.config))
     except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
         raise fail(error) from None
     report(result, folder, figure)
 
 
-def reference_front(problem: str) -> Any:
-    """The known front of a registered problem, or None."""
+def known_front(config: Mapping[str, Any]) -> Any:
+    """The known front of a run's problem, or None."""
     from moo.problems import get_problem
 
-    return get_problem(problem).reference_front
+    return get_problem(config["problem"]).reference_front if config["registered"] else None
 
 
 def report(result: Any, folder: Path, figure: Path) -> None:
@@ -187,6 +188,147 @@ def report(result: Any, folder: Path, figure: Path) -> None:
     console.print(
         f'Next: python -c "import moo; print(moo.load_result({str(folder)!r}).to_dataframe())"', soft_wrap=True
     )
+
+
+@app.command()
+def bench(
+    suite: Annotated[str, typer.Argument(help="A suite (see moo list suites) or a YAML file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The suite's folder. Default: runs/SUITE.")] = None,
+    workers: Annotated[int, typer.Option("--workers", "-w", help="Processes.")] = 1,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="Seeds 0..N-1 instead of the suite's.")] = None,
+    problem: Annotated[list[str] | None, typer.Option("-p", "--problem", help="Instead of the suite's.")] = None,
+    method: Annotated[list[str] | None, typer.Option("-m", "--method", help="Instead of the suite's.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
+) -> None:
+    """Run a suite: problems x methods x seeds. Running it again goes on where it stopped.
+
+    Example: `moo bench quickstart`, or `moo bench zdt --seeds 3 -m nsga2 -m random`
+    """
+    from dataclasses import replace
+
+    from moo.benchmarks import find_suite, run
+    from moo.benchmarks.suites import seeds_of
+
+    try:
+        chosen = find_suite(suite)
+        if seeds is not None:
+            chosen = replace(chosen, seeds=seeds_of(seeds))
+        chosen = replace(chosen, problems=tuple(problem or chosen.problems), methods=tuple(method or chosen.methods))
+        folder = out or Path("runs") / chosen.name
+        statuses = run(chosen, folder, workers=workers, retry_failed=retry_failed, say=typer.echo)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise fail(error) from None
+    interrupted = any(status.state == "interrupted" for status in statuses)
+    if not interrupted and any(status.state in ("done", "kept") for status in statuses):
+        draw_suite(folder)
+    failed = [status for status in statuses if status.state == "failed"]
+    for status in failed:
+        typer.secho(f"failed: {status.cell.label}: {status.reason}", fg="red", err=True)
+    if failed or interrupted:
+        raise typer.Exit(130 if interrupted else 1)
+
+
+def draw_suite(folder: Path) -> None:
+    """Print the table of a suite, draw a front and a convergence plot per problem, and say what to type next."""
+    from moo.benchmarks.reporting import by_problem, load, render
+    from moo.plots import plot_convergence, plot_front
+
+    report_ = load(folder)
+    typer.echo("\n" + render(report_))
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    for spec, results in by_problem(report_.results).items():
+        name = spec.replace(":", "-").replace(",", "-")
+        first = [result for result in results if result.config["seed"] == results[0].config["seed"]]
+        plot_front(first, plots / f"front-{name}.pdf", reference_front=known_front(first[0].config))
+        plot_convergence(results, plots / f"convergence-{name}.pdf")
+    typer.echo(f"Plots (PDF): {plots}/   data: {folder}/")
+    typer.echo(f"Next: moo report {folder} --format md   or   moo plot front {folder} -o front.svg")
+
+
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="A suite's folder or one saved search.")],
+    form: Annotated[str, typer.Option("--format", "-f", help="table, md or csv (one row per search).")] = "table",
+    indicator: Annotated[
+        list[str] | None, typer.Option("--indicator", "-i", help="Columns; default hypervolume and igd_plus.")
+    ] = None,
+    times: Annotated[bool, typer.Option("--times", help="With csv: the times too, which differ between runs.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")] = None,
+) -> None:
+    """Print medians and quartiles of indicators, with the references they were measured against.
+
+    Example: `moo report runs/quickstart --format md -i hypervolume -i r2`
+    """
+    from moo.benchmarks.reporting import DEFAULT_INDICATORS, load, render
+    from moo.storage import write_file
+
+    try:
+        text = render(load(folder), tuple(indicator or DEFAULT_INDICATORS), form=form, times=times)
+        if out is None:
+            typer.echo(text, nl=False)
+        else:
+            write_file(out, lambda file: file.write(text.encode()))
+    except (ValueError, TypeError, OSError) as error:
+        raise fail(error) from None
+
+
+class Plot(StrEnum):
+    """What `moo plot` draws."""
+
+    front = "front"
+    convergence = "convergence"
+
+
+@app.command()
+def plot(
+    what: Annotated[Plot, typer.Argument(help="front or convergence.")],
+    folder: Annotated[Path, typer.Argument(help="A suite's folder or one saved search.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture: .pdf, .svg or .png.")],
+    problem: Annotated[str, typer.Option("-p", "--problem", help="Which, where the folder holds several.")] = "",
+    seed: Annotated[
+        int | None, typer.Option("--seed", "-s", help="For fronts: which seed. Default: the first.")
+    ] = None,
+) -> None:
+    """Draw fronts, or hypervolume against cost, of one problem.
+
+    Example: `moo plot front runs/quickstart -p zdt1 -o front.pdf`
+    """
+    from moo.plots import plot_convergence, plot_front
+
+    try:
+        results = results_of(folder, problem)
+        if what is Plot.convergence:
+            plot_convergence(results, out)
+        else:
+            wanted = results[0].config["seed"] if seed is None else seed
+            chosen = [result for result in results if result.config["seed"] == wanted]
+            if not chosen:
+                known = sorted({result.config["seed"] for result in results})
+                raise ValueError(f"There is no seed {wanted}. Known: {', '.join(map(str, known))}.")
+            plot_front(chosen, out, reference_front=known_front(chosen[0].config))
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise fail(error) from None
+    typer.echo(str(out))
+
+
+def results_of(folder: Path, problem: str) -> list[Any]:
+    """The finished searches of one problem of a folder; `problem` may be left out where there is one.
+
+    Raises:
+        ValueError: It is not there, or several are and none was named.
+    """
+    from moo.benchmarks.reporting import by_problem, load
+    from moo.checks import unknown_name
+
+    groups = by_problem(load(folder).results)
+    if not groups:
+        raise ValueError(f"{folder} holds no finished search yet.")
+    if not problem and len(groups) > 1:
+        raise ValueError(f"{folder} holds several problems: {', '.join(groups)}. Choose one with -p.")
+    if problem and problem not in groups:
+        raise ValueError(unknown_name("problem", problem, groups))
+    return groups[problem] if problem else next(iter(groups.values()))
 
 
 if __name__ == "__main__":

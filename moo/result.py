@@ -78,8 +78,11 @@ class SearchResult:
 
     @property
     def hypervolume(self) -> float:
-        """Hypervolume of the archive's front at the end; NaN where it was too costly (see `History`)."""
-        return float(self.history["hypervolume"].iloc[-1]) if len(self.history) else float("nan")
+        """Hypervolume of the front; NaN where it was too costly (see `History`).
+
+        On a noisy problem the history holds what was observed, and this is what fresh evaluations gave.
+        """
+        return float(self.record["hypervolume"])
 
     @cached_property
     def generator(self) -> Any:

@@ -12,7 +12,10 @@ from moo.archive import Archive
 from moo.base import Candidates, Generator, Setting, Tuner
 from moo.directions import turn
 from moo.history import History
+from moo.indicators.volume import hypervolume
 from moo.metered import Metered
+from moo.progress import say
+from moo.reevaluation import distinct, honest_front, needs_reevaluation
 from moo.result import SearchResult
 
 IDLE_STEPS = 1000  # steps in a row that neither spend nor finish, after which a method is taken to be stuck
@@ -39,6 +42,10 @@ class Run:
     setting_began: int = 0
     gathered: list[Candidates] = field(default_factory=list)
     ended: str = ""
+    _last: Candidates | None = None  # of the step before, with the weights of policies
+    _reported: dict[str, Candidates] = field(
+        default_factory=dict
+    )  # what replaces `front` and `finals`: see `reevaluate`
     _additions: list[Candidates] = field(default_factory=list)
     _failures: list[Candidates] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=lambda: {"steps": 0, "successes": 0, "idle": 0})
@@ -66,6 +73,7 @@ class Run:
         Raises:
             RuntimeError: Nothing has succeeded in three whole steps, or the method neither spends nor finishes.
         """
+        self._last = candidates
         if self.setting is not None:
             self.gathered.append(candidates.without_parameters())
         changed = self._enter(candidates)
@@ -86,7 +94,7 @@ class Run:
         """Settle the reference point and the last hypervolume.
 
         Warns:
-            UserWarning: No row of the front dominates the reference point.
+            UserWarning: No row of the front dominates the reference point that the caller gave.
         """
         if self._counts["steps"]:
             self._check_hope()
@@ -95,7 +103,8 @@ class Run:
         point = self.problem.reference_point
         self.history.close(self.archive.front, point)
         front = self.archive.front.objectives
-        if point is not None and len(front) and not bool((front > point).all(dim=1).any()):
+        given = self.config["reference_point"] is not None
+        if given and point is not None and len(front) and not bool((front > point).all(dim=1).any()):
             own = turn(point, self.problem.directions).tolist()
             warnings.warn(
                 f"The hypervolume is 0: no point of the front is better than the reference point {own} in every "
@@ -103,6 +112,30 @@ class Run:
                 "`reference_point`.",
                 stacklevel=4,
             )
+
+    def reevaluate(self, episodes: int, *, announced: bool) -> None:
+        """On a noisy problem, replace the reported front and finals by what fresh evaluations say of them.
+
+        Args:
+            episodes: Evaluations of each row, for choosing and again for reporting; 0: leave the observed values.
+            announced: Say so on standard error.
+        """
+        if not episodes or not needs_reevaluation(self.problem, self.generator):
+            return
+        front = self.archive.front
+        pools = {"front": [front] if self._last is None else [front, self._last]}
+        finals = self.generator.finals()
+        if finals is not None:
+            pools["finals"] = [finals]
+        distinct_pools = {name: distinct(parts) for name, parts in pools.items()}
+        count = sum(map(len, distinct_pools.values()))
+        say(
+            f"The problem is noisy: {count} solutions are evaluated {episodes} times anew to choose among them, and "
+            "the chosen ones again to report them (counted apart; reevaluations=0 turns this off).",
+            shown=announced,
+        )
+        for name, pool in distinct_pools.items():
+            self._reported[name] = honest_front(self.problem, self.generator, pool, episodes)
 
     # ------------------------------------------------------------------------------------------ what it is made of
     def _enter(self, candidates: Candidates) -> bool:
@@ -132,21 +165,27 @@ class Run:
     def result(self) -> SearchResult:
         """The outcome so far, in the problem's own directions."""
         empty = self.archive.front.rows(slice(0))
-        finals = self.generator.finals()
+        front = self._reported.get("front", self.archive.front)
+        finals = self._reported.get("finals", self.generator.finals())
         point = self.problem.reference_point
+        volume = self.history.hypervolume
+        if "front" in self._reported and point is not None:
+            volume = hypervolume(front.objectives, point, warn=False)
         record = {
+            "status": "ok",
             "used": self.problem.used,
             "used_apart": self.problem.used_apart,
             "ended": self.ended or "under way",
-            "feasible": len(self.archive.front) > 0,
-            "front_size": len(self.archive.front),
-            "hypervolume": self.history.hypervolume,
+            "feasible": len(front) > 0,
+            "front_size": len(front),
+            "hypervolume": volume,
+            "reevaluated": bool(self._reported),
             "reference_point": None if point is None else turn(point, self.problem.directions).tolist(),
             "failures": sum(map(len, self._failures)),
             **self._elapsed(),
         }
         return SearchResult(
-            front=self._outside(self.archive.front),
+            front=self._outside(front),
             finals=self._outside(empty if finals is None else finals),
             additions=self._outside(Candidates.cat([empty, *self._additions])),
             failures=self._outside(Candidates.cat([empty, *self._failures])),
@@ -183,6 +222,7 @@ class Run:
             "setting": setting and {"preferences": setting.preferences, "hyperparameters": setting.hyperparameters},
             "setting_began": self.setting_began,
             "gathered": [part.state_dict() for part in self._join("gathered")],
+            "last": None if self._last is None else self._last.state_dict(),
             "counts": self._counts,
             "times": self._elapsed(),
         }
@@ -204,5 +244,6 @@ class Run:
             setattr(self, attribute, [Candidates.from_state(part) for part in state[name]])
         self.setting = None if state["setting"] is None else Setting(**state["setting"])
         self.setting_began = state["setting_began"]
+        self._last = None if state["last"] is None else Candidates.from_state(state["last"])
         self._counts = dict(state["counts"])
         self._times = dict(state["times"])

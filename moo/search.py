@@ -27,6 +27,7 @@ def pareto_search(
     initial: Any = None,
     preferences: Any = "auto",
     options: Mapping[str, Any] | None = None,
+    reevaluations: int = 20,
     seed: int = 0,
     device: str = "auto",
     checkpoint: str | Path | None = None,
@@ -44,6 +45,8 @@ def pareto_search(
         initial: Points already known, `(solutions, objectives)` or with constraints as a third; they are not counted.
         preferences: A tuner's name with options, preferences `[k, m]` to cycle, or `"auto"`.
         options: The method's own options.
+        reevaluations: On a noisy problem, fresh evaluations of each row that choose the reported front, and as many
+            that give the reported values; counted apart. 0: report what was observed, luck included.
         seed: Of everything random.
         device: Where the method computes: `"auto"` (a GPU where there is one), `"cpu"`, `"cuda"`, ...
         checkpoint: A folder. The same call with the same folder goes on where it stopped, to the same result, and pays
@@ -67,6 +70,7 @@ def pareto_search(
         initial=initial,
         preferences=preferences,
         options=options,
+        reevaluations=reevaluations,
         seed=seed,
         device=device,
     )
@@ -82,6 +86,8 @@ def pareto_search(
         stack.enter_context(one_thread())
         line = stack.enter_context(ProgressLine(shown=progress, label=label, budget=metered.budget, unit=metered.unit))
         loop(run, store, line, stack.enter_context(interrupts()), callback)
+        if "interrupted" not in run.ended:
+            run.reevaluate(config["reevaluations"], announced=progress)
     return run.result()
 
 

@@ -7,9 +7,11 @@ one, whole.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,6 +51,13 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"could not be written: {error.strerror}", str(path)) from error
+
+
+def folder_name(problem: str, method: str, seed: int, identity: Mapping[str, Any]) -> str:
+    """The name of a run's folder: a readable prefix, and a hash of all that makes the run what it is."""
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    readable = re.sub(r"[^A-Za-z0-9.+=_-]+", "_", f"{problem}-{method}-{seed}")
+    return f"{readable[:80]}-{digest}"
 
 
 # ----------------------------------------------------------------------------------------------------------- JSON
