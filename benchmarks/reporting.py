@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from moo.benchmarks.runner import applicable, cell_folder
-from moo.benchmarks.suites import Suite, cells, seeds_of
 from torch import Tensor
 
 from moo.base import Candidates
+from moo.benchmarks.runner import applicable, cell_folder
+from moo.benchmarks.suites import Suite, cells, seeds_of
 from moo.checks import unknown_name
 from moo.directions import turn
 from moo.dominance import non_dominated

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moo.benchmarks.suites import Cell, Suite, cells, find_suite
-
 from moo.base import unsuitable
+from moo.benchmarks.suites import Cell, Suite, cells, find_suite
 from moo.checks import check_count
 from moo.generators import GENERATORS
 from moo.problems import get_problem

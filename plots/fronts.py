@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,14 @@ from moo.plots.style import (
     check_results,
     literal,
     look,
+    names_below,
     new_figure,
     paper_style,
     run_labels,
     save_figure,
     shared_legend,
+    tick_number,
+    with_direction,
 )
 from moo.result import SearchResult
 
@@ -84,7 +86,7 @@ def front_data(result: SearchResult | Sequence[SearchResult], reference_front: A
 
     Args:
         result: A result, or several on the same objectives.
-        reference_front: The known front `[k, m]` in the problem's directions, such as `get_problem(...).reference_front`.
+        reference_front: The known front `[k, m]` in the problem's directions, as `get_problem(...).reference_front`.
 
     Raises:
         TypeError: Something is not a `SearchResult`, or the reference front holds no numbers.
@@ -99,13 +101,13 @@ def front_data(result: SearchResult | Sequence[SearchResult], reference_front: A
         _check_same("directions", list(directions), list(other.config["directions"]))
     reference = None
     if reference_front is not None:
-        reference = check_matrix("reference_front", reference_front, columns=len(names))
-        reference = check_finite_rows("reference_front", reference).numpy()
-    fronts = tuple(
-        RunFront(label, (found.front if found.feasible else found.least_violating).objectives.numpy(), found.feasible)
-        for label, found in zip(run_labels(results), results, strict=True)
-    )
-    return FrontData(names, directions, fronts, reference)
+        points = check_matrix("reference_front", reference_front, columns=len(names))
+        reference = check_finite_rows("reference_front", points).numpy()
+    fronts = []
+    for label, found in zip(run_labels(results), results, strict=True):
+        rows = found.front if found.feasible else found.least_violating
+        fronts.append(RunFront(label, rows.objectives.numpy().copy(), found.feasible))
+    return FrontData(names, directions, tuple(fronts), reference)
 
 
 def _check_same(what: str, first: object, other: object) -> None:
@@ -124,8 +126,7 @@ def staircase(objectives: Array, directions: Sequence[str], worst: Sequence[floa
     Returns:
         Corners `[2 k + 1, 2]` for k non-dominated rows, from the worst end of one objective to that of the other.
     """
-    inside = turn(torch.from_numpy(objectives), directions)
-    points = objectives[non_dominated(inside).numpy()]
+    points = _best(objectives, directions)
     points = points[np.argsort(points[:, 0] if directions[0] == "min" else -points[:, 0])]  # best first objective first
     down = np.concatenate([[worst[1]], points[:, 1]])  # the second objective before and after each point
     across = np.concatenate([points[:, 0], [worst[0]]])
@@ -133,6 +134,12 @@ def staircase(objectives: Array, directions: Sequence[str], worst: Sequence[floa
     corners[0::2, 0], corners[1::2, 0] = across, across[:-1]
     corners[0::2, 1], corners[1::2, 1] = down, down[1:]
     return corners
+
+
+def _best(objectives: Array, directions: Sequence[str]) -> Array:
+    """The rows that no other dominates."""
+    keep: Array = objectives[non_dominated(turn(torch.from_numpy(objectives), directions)).numpy()]
+    return keep
 
 
 # --------------------------------------------------------------------------------------------------- drawing
@@ -175,7 +182,7 @@ def plot_front(
         figure = _DRAW[view](data, default if width is None else width)
         handles = _handles(data, view)
         if not any(len(front.objectives) for front in data.fronts):
-            note = {"ha": "center", "color": "0.4", "backgroundcolor": "white"}
+            note: dict[str, Any] = {"ha": "center", "color": "0.4", "backgroundcolor": "white"}
             figure.axes[len(figure.axes) // 2].annotate(
                 "nothing feasible", (0.5, 0.5), xycoords="axes fraction", **note
             )
@@ -203,19 +210,18 @@ def _handles(data: FrontData, view: str) -> list[Line2D]:
     handles = {}
     for front, (color, marker, line) in zip(data.fronts, _looks(data), strict=True):
         label = literal(front.label) + ("" if front.feasible else " (nothing feasible: least violating)")
-        style = {"linestyle": line} if view == "parallel" else {"linestyle": "none", "marker": marker}
+        style: dict[str, Any] = {"linestyle": line} if view == "parallel" else {"linestyle": "none", "marker": marker}
         handles[label] = Line2D([], [], color=color, label=label, **style)
     if data.reference_front is not None:
-        style = {"linestyle": "none", "marker": "."} if _dotted(data, view) else {"linestyle": "-"}
+        style = {"linestyle": "-"} if _reference_line(data, view) else {"linestyle": "none", "marker": "."}
         handles["reference"] = Line2D([], [], color=FAINT, label="reference front", **style)
     return list(handles.values())
 
 
-def _dotted(data: FrontData, view: str) -> bool:
-    """Whether the reference front is drawn as points; as a line only where its points are many and in order."""
-    return view != "parallel" and not (
-        view == "scatter" and data.reference_front is not None and len(data.reference_front) >= LINE_FROM
-    )
+def _reference_line(data: FrontData, view: str) -> bool:
+    """Whether the reference front is drawn as lines, not as points."""
+    reference = data.reference_front
+    return view == "parallel" or (view == "scatter" and reference is not None and len(reference) >= LINE_FROM)
 
 
 def _looks(data: FrontData) -> list[Look]:
@@ -225,8 +231,8 @@ def _looks(data: FrontData) -> list[Look]:
     return [one if front.feasible else one._replace(color=GREY) for one, front in zip(looks, data.fronts, strict=True)]
 
 
-def _label(data: FrontData, i: int) -> str:
-    return f"{literal(data.objective_names[i])} ({data.directions[i]})"
+def _labels(data: FrontData) -> list[str]:
+    return [with_direction(*pair) for pair in zip(data.objective_names, data.directions, strict=True)]
 
 
 def _everything(data: FrontData) -> Array:
@@ -247,10 +253,10 @@ def _limits(values: Array) -> tuple[float, float]:
 
 
 def _draw_scatter(data: FrontData, width: float) -> Figure:
-    figure = new_figure(width, 0.78 * width)
+    figure: Figure = new_figure(width, 0.78)
     axes = figure.add_subplot()
     everything = _everything(data)
-    _draw_pair(axes, data, 0, 1, dotted=_dotted(data, "scatter"))
+    _draw_pair(axes, data, 0, 1, reference_line=_reference_line(data, "scatter"))
     if len(everything):
         limits = [_limits(everything[:, i]) for i in range(2)]
         worst = [limits[i][1 if data.directions[i] == "min" else 0] for i in range(2)]
@@ -262,22 +268,23 @@ def _draw_scatter(data: FrontData, width: float) -> Figure:
 
 
 def _draw_projections(data: FrontData, width: float) -> Figure:
-    figure = new_figure(width, 0.34 * width)
+    figure: Figure = new_figure(width, 0.34)
     for axes, (i, j) in zip(figure.subplots(1, 3), ((0, 1), (0, 2), (1, 2)), strict=True):
-        _draw_pair(axes, data, i, j, dotted=True)
+        _draw_pair(axes, data, i, j, reference_line=False)
     return figure
 
 
-def _draw_pair(axes: Axes, data: FrontData, i: int, j: int, *, dotted: bool) -> None:
+def _draw_pair(axes: Axes, data: FrontData, i: int, j: int, *, reference_line: bool) -> None:
     """Two objectives: the reference front beneath, points above."""
     everything = _everything(data)
-    axes.set(xlabel=_label(data, i), ylabel=_label(data, j))
+    labels = _labels(data)
+    axes.set(xlabel=labels[i], ylabel=labels[j])
     if not len(everything):
         axes.set(xticks=[], yticks=[])
         return
     axes.set(xlim=_limits(everything[:, i]), ylim=_limits(everything[:, j]))
     reference = data.reference_front
-    if reference is not None and not dotted:
+    if reference is not None and reference_line:
         axes.plot(*_broken_line(reference, data.directions).T, color=FAINT, linewidth=1.6, zorder=1)
     elif reference is not None:
         axes.plot(reference[:, i], reference[:, j], ".", color=FAINT, markersize=1.5, markeredgewidth=0, zorder=1)
@@ -289,21 +296,21 @@ def _draw_pair(axes: Axes, data: FrontData, i: int, j: int, *, dotted: bool) -> 
 
 def _broken_line(reference: Array, directions: Sequence[str]) -> Array:
     """A front of two objectives in order, with a row of NaN where it is disconnected."""
-    inside = turn(torch.from_numpy(reference), directions)
-    points = np.unique(reference[non_dominated(inside).numpy()], axis=0)
+    points = np.unique(_best(reference, directions), axis=0)
     span = np.ptp(points, axis=0)
     steps = np.linalg.norm(np.diff(points, axis=0) / np.where(span > 0, span, 1.0), axis=1)
-    around = np.maximum(np.concatenate([[0.0], steps[:-1]]), np.concatenate([steps[1:], [0.0]]))
+    before, after = np.concatenate([[0.0], steps[:-1]]), np.concatenate([steps[1:], [0.0]])
+    around = np.maximum(before, after) if len(steps) > 1 else np.inf
     return np.insert(points, np.flatnonzero(steps > GAP * around) + 1, np.nan, axis=0)
 
 
 def _draw_3d(data: FrontData, width: float) -> Figure:
-    figure = new_figure(width, 0.84 * width)
+    figure: Figure = new_figure(width, 0.84)
     axes: Any = figure.add_subplot(projection="3d", elev=24, azim=40)
     axes.set_box_aspect(None, zoom=0.9)  # room for the labels, of which the layout knows nothing
     axes.tick_params(pad=-2, labelsize=6.5)
-    for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), range(3), strict=True):
-        axis.set_label_text(_label(data, name))
+    for axis, label in zip((axes.xaxis, axes.yaxis, axes.zaxis), _labels(data), strict=True):
+        axis.set_label_text(label)
         axis.labelpad = -4
         axis.set_pane_color("white")
         axis.set_major_locator(MaxNLocator(5))
@@ -316,35 +323,28 @@ def _draw_3d(data: FrontData, width: float) -> Figure:
 
 
 def _draw_parallel(data: FrontData, width: float) -> Figure:
-    m, everything = len(data.objective_names), _everything(data)
-    figure = new_figure(width, min(0.72 * width, 2.6))
+    figure: Figure = new_figure(width, 0.72, at_most=2.6)
     axes = figure.add_subplot()
+    m, everything = len(data.objective_names), _upwards(_everything(data), data)
     axes.set(xlim=(-0.15, m - 0.85), ylim=(0, 1), yticks=[], ylabel="better \N{RIGHTWARDS ARROW}")
-    labels, placed = _wrapped(data, width)
+    labels, placed = names_below(data.objective_names, data.directions, width)
     axes.set_xticks(range(m), labels, **placed)
     axes.tick_params(axis="x", length=0, pad=12)
     axes.spines[:].set_visible(False)
     axes.vlines(range(m), 0, 1, color="black", linewidth=0.6, zorder=3)
     if not len(everything):
         return figure
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    turned = np.array([direction == "min" for direction in data.directions])
-    for i, (bottom, top) in enumerate(zip(np.where(turned, high, low), np.where(turned, low, high), strict=True)):
-        texts = (_number(bottom, high[i] - low[i]) if bottom != top else "", _number(top, high[i] - low[i]))
-        for text, place, offset, align in zip(texts, (0, 1), (-3, 3), ("top", "bottom"), strict=True):
-            axes.annotate(text, (i, place), (0, offset), textcoords="offset points", ha="center", va=align, fontsize=7)
-
-    def heights(objectives: Array) -> Array:
-        share = np.where(high > low, (objectives - low) / np.where(high > low, high - low, 1.0), 0.5)
-        return np.where(turned & (high > low), 1 - share, share)
+    low, gap = everything.min(axis=0), np.ptp(everything, axis=0)
+    _number_ends(axes, _upwards(low, data), _upwards(low + gap, data), gap)
 
     def lines(objectives: Array, **style: Any) -> None:
-        places = np.broadcast_to(np.arange(m), objectives.shape)
-        axes.add_collection(LineCollection(np.stack([places, heights(objectives)], axis=-1), **style), autolim=False)
+        heights = np.where(gap > 0, (_upwards(objectives, data) - low) / np.where(gap > 0, gap, 1.0), 0.5)
+        places = np.broadcast_to(np.arange(m), heights.shape)
+        axes.add_collection(LineCollection(list(np.stack([places, heights], axis=-1)), **style), autolim=False)
 
     if data.reference_front is not None:
-        rows = data.reference_front[:: max(1, -(-len(data.reference_front) // REFERENCE_LINES))]
-        lines(rows, color=FAINT, linewidth=0.4, zorder=1)
+        every = max(1, -(-len(data.reference_front) // REFERENCE_LINES))
+        lines(data.reference_front[::every], color=FAINT, linewidth=0.4, zorder=1)
     count = sum(len(front.objectives) for front in data.fronts)
     alpha = 0.7 if count <= OPAQUE_LINES else max(0.04, 0.45 * OPAQUE_LINES / count)
     for front, (color, _, style) in zip(data.fronts, _looks(data), strict=True):
@@ -352,33 +352,18 @@ def _draw_parallel(data: FrontData, width: float) -> Figure:
     return figure
 
 
-def _wrapped(data: FrontData, width: float) -> tuple[list[str], dict[str, Any]]:
-    """The names below parallel axes, broken into lines, or slanted where a word is too long for that."""
-    letters = int(width * 72 / len(data.objective_names) / 4)  # a letter is about 4 points wide at this size
-    labels = []
-    for name, direction in zip(data.objective_names, data.directions, strict=True):
-        whole = f"{name} ({direction})"
-        lines = [name, f"({direction})"] if "$" in name else textwrap.wrap(whole, letters, break_long_words=False)
-        if max(map(len, lines)) > letters and "$" not in name:
-            slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-            return [_label(data, j) for j in range(len(data.directions))], slanted
-        labels.append("\n".join(map(literal, lines)))
-    return labels, {"linespacing": 1.0}
+def _upwards(objectives: Array, data: FrontData) -> Array:
+    """Objectives `[..., m]` turned so that more is better, or back."""
+    upwards: Array = turn(torch.from_numpy(objectives), data.directions).numpy()
+    return upwards
 
 
-def _number(value: float, gap: float) -> str:
-    """A tick's number, rounded to about a thousandth of the `gap` between the two ends of its axis."""
-    decimals = 2 - int(np.floor(np.log10(gap))) if gap else 2 - int(np.floor(np.log10(abs(value) or 1)))
-    rounded = round(value, decimals) + 0.0  # never -0
-    if abs(rounded) < 1e5 and decimals <= 5:
-        text = f"{rounded:.{max(decimals, 0)}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-    else:
-        digits = max(decimals + int(np.floor(np.log10(abs(rounded) or 1))), 0)
-        mantissa, _, exponent = f"{rounded:.{digits}e}".partition("e")
-        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        text = rf"${mantissa}\times10^{{{int(exponent)}}}$" if rounded else "0"
-    return text if "$" in text else text.replace("-", "\N{MINUS SIGN}")
+def _number_ends(axes: Axes, worst: Array, best: Array, gap: Array) -> None:
+    """The worst and the best value below and above each of parallel axes; one number where they are equal."""
+    for i in range(len(gap)):
+        for value, place, offset, align in ((worst[i], 0, -3, "top"), (best[i], 1, 3, "bottom")):
+            text = tick_number(float(value), float(gap[i])) if gap[i] > 0 or place else ""
+            axes.annotate(text, (i, place), (0, offset), textcoords="offset points", ha="center", va=align, fontsize=7)
 
 
 _DRAW = {

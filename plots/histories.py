@@ -40,7 +40,7 @@ class Convergence:
     Attributes:
         label: The method, and what else tells it from the others.
         runs: How many there are.
-        used: What was spent, ascending, float64 `[k]`; none where no hypervolume was computed.
+        used: What was spent, ascending, float64 `[k]`; none where the runs have no point in common.
         median: Of the runs' hypervolumes, `[k]`.
         low: Their lower quartile, `[k]`.
         high: Their upper quartile, `[k]`.
@@ -162,7 +162,7 @@ def plot_convergence(
     """
     data = convergence_data(results)
     with paper_style():
-        figure = new_figure(width, min(0.72 * width, 3.4))
+        figure: Figure = new_figure(width, 0.72, at_most=3.4)
         axes = figure.add_subplot()
         axes.set(xlabel=f"{data.unit} used", ylabel="hypervolume")
         drawn = [line for line in data.lines if len(line.used)]
@@ -171,10 +171,10 @@ def plot_convergence(
             axes.set_xlim(0, max(line.used[-1] for line in drawn))
         else:
             axes.set(xticks=[], yticks=[])
-            text = "no hypervolume was computed"
+            text = "no hypervolume to compare"
             axes.annotate(text, (0.5, 0.5), xycoords="axes fraction", ha="center", color="0.4")
         if 0 < len(drawn) <= DIRECT_LABELS and all(len(line.label) <= LONGEST_LABEL for line in drawn):
-            _label_ends(axes, drawn, handles)
+            _label_ends(figure, axes, drawn, handles)
         elif drawn:
             shared_legend(figure, handles)
         if path is not None:
@@ -192,9 +192,8 @@ def _draw_line(axes: Axes, line: Convergence, number: int) -> Line2D:
     return drawn
 
 
-def _label_ends(axes: Axes, lines: Sequence[Convergence], handles: Sequence[Line2D]) -> None:
+def _label_ends(figure: Figure, axes: Axes, lines: Sequence[Convergence], handles: Sequence[Line2D]) -> None:
     """Each line's label at the right of its end, moved apart where two would overlap."""
-    figure: Figure = axes.figure
     figure.draw_without_rendering()  # so that the height of the axes is known
     low, high = axes.get_ylim()
     height = axes.get_window_extent().height / figure.dpi * 72 / (high - low)  # points per unit
@@ -204,7 +203,7 @@ def _label_ends(axes: Axes, lines: Sequence[Convergence], handles: Sequence[Line
         moved = abs(place - end) * height > 1
         leader = {"arrowstyle": "-", "color": handle.get_color(), "linewidth": 0.4, "relpos": (0, 0.5), "shrinkB": 0}
         axes.annotate(
-            handle.get_label(),
+            str(handle.get_label()),
             (line.used[-1], end),
             xytext=(12 if moved else 4, (place - end) * height),
             textcoords="offset points",

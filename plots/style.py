@@ -9,12 +9,14 @@ import contextlib
 import io
 import math
 import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.style
+from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
@@ -51,7 +53,7 @@ PAPER: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.02,
     "figure.constrained_layout.w_pad": 0.02,
-    "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+    "axes.prop_cycle": cycler(color=COLORS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
@@ -95,8 +97,13 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches; to be called and drawn on within `paper_style`.
+def new_figure(width: float, shape: float, at_most: float = math.inf) -> Figure:
+    """An empty figure, to be called and drawn on within `paper_style`.
+
+    Args:
+        width: In inches.
+        shape: Height over width.
+        at_most: Of the height, in inches.
 
     Raises:
         ValueError: The width is no positive number.
@@ -104,17 +111,19 @@ def new_figure(width: float, height: float) -> Figure:
     number = isinstance(width, int | float) and not isinstance(width, bool)
     if not (number and math.isfinite(width) and width > 0):
         raise ValueError(f"`width` should be a positive number of inches, as {COLUMN} or {PAGE}. Found {width!r}.")
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, min(shape * width, at_most)))
     FigureCanvasAgg(figure)
     return figure
 
 
 def literal(text: str) -> str:
     """The text as matplotlib should read it: mathematics between dollar signs is kept, other dollars are escaped."""
-    with contextlib.suppress(ValueError):
-        MathTextParser("path").parse(text)
-        return text
-    return text.replace("$", r"\$")
+    if "$" in text:
+        try:
+            MathTextParser("path").parse(text)
+        except ValueError:
+            return text.replace("$", r"\$")
+    return text
 
 
 # --------------------------------------------------------------------------------------------------- results
@@ -163,6 +172,46 @@ def _settings(config: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+# --------------------------------------------------------------------------------------------------- words and numbers
+def with_direction(name: str, direction: str) -> str:
+    """An objective's name as a label says it: with the direction in which it is better."""
+    return f"{literal(name)} ({direction})"
+
+
+def names_below(names: Sequence[str], directions: Sequence[str], width: float) -> tuple[list[str], dict[str, Any]]:
+    """Objectives' names below evenly placed axes, broken into lines, or slanted where a word is too long for that.
+
+    Returns:
+        The labels and how they are to be placed.
+    """
+    letters = int(width * 72 / len(names) / 4)  # a letter is about 4 points wide at this size
+    labels = []
+    for name, direction in zip(names, directions, strict=True):
+        whole = f"{name} ({direction})"  # mathematics is not broken: a half of it could not be read
+        lines = [name, f"({direction})"] if "$" in name else textwrap.wrap(whole, letters, break_long_words=False)
+        if max(map(len, lines)) > letters and "$" not in name:
+            slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+            return [with_direction(*pair) for pair in zip(names, directions, strict=True)], slanted
+        labels.append("\n".join(map(literal, lines)))
+    return labels, {"linespacing": 1.0}
+
+
+def tick_number(value: float, gap: float) -> str:
+    """A tick's number, in three digits of the `gap` between the two ends of its axis (0: of the number itself)."""
+    decimals = 2 - math.floor(math.log10(gap or abs(value) or 1))
+    rounded = round(value, decimals) + 0.0  # never -0
+    if abs(rounded) < 1e5 and decimals <= 5:
+        text = f"{rounded:.{max(decimals, 0)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return text.replace("-", "\N{MINUS SIGN}")
+    if not rounded:
+        return "0"
+    digits = max(decimals + math.floor(math.log10(abs(rounded))), 0)
+    mantissa, _, exponent = f"{rounded:.{digits}e}".partition("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+
+
 # --------------------------------------------------------------------------------------------------- drawing
 def shared_legend(figure: Figure, handles: Sequence[Any]) -> None:
     """One legend above all axes, in as many columns as fit the figure's width."""
@@ -171,6 +220,17 @@ def shared_legend(figure: Figure, handles: Sequence[Any]) -> None:
         if columns == 1 or legend.get_window_extent().width <= 0.98 * figure.bbox.width:
             return
         legend.remove()
+
+
+@contextlib.contextmanager
+def _unmoved(figure: Figure) -> Iterator[None]:
+    """Put the axes back afterwards: each run of the layout starts from the last one and moves them a little."""
+    before = [(axes, axes.get_position(True), axes.get_position(), axes.get_in_layout()) for axes in figure.axes]
+    yield
+    for axes, original, active, in_layout in before:
+        axes.set_position(original, which="original")
+        axes.set_position(active, which="active")
+        axes.set_in_layout(in_layout)  # placing axes by hand takes them out of the layout
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
@@ -195,7 +255,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         raise ValueError(f"`path` should end in {', '.join(FORMATS)}: the ending is the format. Found {str(path)!r}.")
     undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}[ending]
     buffer = io.BytesIO()
-    with paper_style():
+    with paper_style(), _unmoved(figure):
         figure.savefig(buffer, format=ending[1:], metadata=undated)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -2,5 +2,9 @@
 
 GENERATORS: dict[str, str] = {
     "nsga2": "moo.generators.evolutionary:NSGA2",
+    "nsga3": "moo.generators.evolutionary:NSGA3",
+    "moead": "moo.generators.evolutionary:MOEAD",
+    "sms-emoa": "moo.generators.evolutionary:SMSEMOA",
+    "spea2": "moo.generators.evolutionary:SPEA2",
     "random": "moo.generators.random_search:RandomSearch",
 }

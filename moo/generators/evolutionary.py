@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pymoo.algorithms.moo import nsga2 as pymoo_nsga2
+from pymoo.algorithms.moo import moead, nsga2, nsga3, sms, spea2
 from pymoo.core.algorithm import Algorithm
+from pymoo.core.individual import Individual
 from pymoo.core.population import Population
 from pymoo.core.repair import Repair
 from pymoo.core.termination import NoTermination
@@ -22,6 +24,7 @@ from moo.base import Candidates, Setting, step_by_asking
 from moo.dominance import crowding_distance, ranks
 from moo.metered import Metered
 from moo.options import Option
+from moo.preferences import das_dennis
 from moo.space import Space
 
 
@@ -52,8 +55,8 @@ class PymooMethod:
     replays the run without evaluating anything.
 
     A generation advances when all its rows are told. Failed rows are left out of it; a generation that failed whole is
-    drawn again. Points known from the start replace the first rows of the first population, the best of them where
-    they are more.
+    drawn again. (A method that cannot do without a row is told the worst seen so far in its place.) Points known from
+    the start replace the first rows of the first population, the best of them where they are more.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("vector",)
@@ -68,6 +71,7 @@ class PymooMethod:
     }
     wants_setting = False
     preferences_per_round = 0
+    drops_failures: ClassVar[bool] = True
     _handed: int  # rows of the generation that were asked for
 
     def __init__(
@@ -96,7 +100,11 @@ class PymooMethod:
 
     # ------------------------------------------------------------------------------------------ ask and tell
     def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
-        return step_by_asking(self, self.problem, self.population)
+        """About a population's worth of rows: one generation, or many of a method that breeds one row at a time."""
+        parts = [step_by_asking(self, self.problem, self.population)]
+        while 0 < sum(map(len, parts)) < self.population and self.problem.remaining and len(self._solutions) == 1:
+            parts.append(step_by_asking(self, self.problem, 1))
+        return Candidates.cat(parts)
 
     def ask(self, n: int) -> Candidates:
         """The next rows of the generation, at most `n`; none while it waits for outstanding ones."""
@@ -139,6 +147,7 @@ class PymooMethod:
         """A fresh algorithm with its first population drawn."""
         self._algorithm = self.algorithm(**operators_for(self.problem.space))
         self._algorithm.setup(ToPymoo(self.problem), termination=NoTermination(), seed=self._seed)
+        self._worst = np.full(self.problem.num_objectives, np.nan)
         self._first_id = 0
         self._solutions = torch.empty(0, self.problem.space.dim, dtype=torch.float64)
         self._draw()
@@ -153,6 +162,9 @@ class PymooMethod:
         """Draw the next generation."""
         self._first_id += len(self._solutions)
         drawn = self._algorithm.ask()
+        self._alone = isinstance(drawn, Individual)
+        if self._alone:
+            drawn = Population.create(drawn)
         if drawn is None or len(drawn) == 0:
             self.finished = "no new solution can be bred: the space is used up or the population has converged"
             drawn = Population.new(X=np.empty((0, self.problem.space.dim)))
@@ -184,14 +196,18 @@ class PymooMethod:
     def _advance(self) -> None:
         """Give the generation to pymoo, which minimises, without its failed rows."""
         self._log.append((self._objectives, self._constraints, self._failed))
-        fine = ~self._failed
+        objectives, fine = self._objectives, ~self._failed
+        if fine.any():
+            self._worst = np.fmin(self._worst, objectives[fine].min(axis=0))
+        if not self.drops_failures and not np.isnan(self._worst).any():
+            objectives, fine = np.where(fine[:, None], objectives, self._worst), np.ones_like(fine)
         if not fine.any():
             return
         told = self._generation[fine]
-        told.set("F", -self._objectives[fine])
+        told.set("F", -objectives[fine])
         if self.problem.num_constraints:
             told.set("G", self._constraints[fine])
-        self._algorithm.tell(infills=told)
+        self._algorithm.tell(infills=told[0] if self._alone else told)
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
@@ -233,13 +249,85 @@ def _best(candidates: Candidates, k: int) -> Candidates:
     return candidates.rows(torch.from_numpy(order[:k].copy()))
 
 
+def reference_directions(num_objectives: int, at_most: int) -> np.ndarray:
+    """An evenly spread lattice of directions `[k, m]`, k as large as `at_most` allows and at least m.
+
+    The Das-Dennis lattice; where that has no inner point, two layers of it, the inner one half as large (Deb and Jain
+    2014, IEEE TEC 18(4)).
+    """
+    m = num_objectives
+    outer = max((h for h in range(1, at_most + 1) if math.comb(h + m - 1, m - 1) <= at_most), default=1)
+    lattice = das_dennis(m, outer)
+    if outer < m:
+        fitting = [h for h in range(1, outer + 1) if len(lattice) + math.comb(h + m - 1, m - 1) <= at_most]
+        if fitting:
+            lattice = torch.cat([lattice, (das_dennis(m, fitting[-1]) + 1 / m) / 2])
+    directions: np.ndarray = lattice.numpy()
+    return directions
+
+
 class NSGA2(PymooMethod):
     """NSGA-II: elitist selection by non-dominated rank, then by crowding distance.
 
     Source: Deb, Pratap, Agarwal and Meyarivan 2002 (IEEE TEC 6(2)). pymoo's implementation with its defaults:
-    simulated binary crossover (eta 15, probability .9), polynomial mutation (eta 20). `finals` equal those of
-    `pymoo.optimize.minimize` bit for bit at whole generations.
+    simulated binary crossover (eta 15, probability .9), polynomial mutation (eta 20).
     """
 
     def algorithm(self, **operators: Any) -> Algorithm:
-        return pymoo_nsga2.NSGA2(pop_size=self.population, **operators)
+        return nsga2.NSGA2(pop_size=self.population, **operators)
+
+
+class NSGA3(PymooMethod):
+    """NSGA-III: selection by rank, then by closeness to evenly spread reference directions.
+
+    Source: Deb and Jain 2014 (IEEE TEC 18(4)). pymoo's implementation with its defaults: simulated binary crossover
+    (eta 30, probability 1), polynomial mutation (eta 20). As many directions as the population holds.
+    """
+
+    def algorithm(self, **operators: Any) -> Algorithm:
+        directions = reference_directions(self.problem.num_objectives, self.population)
+        return nsga3.NSGA3(directions, pop_size=max(self.population, len(directions)), **operators)
+
+
+class MOEAD(PymooMethod):
+    """MOEA/D: one scalar problem per direction, each bred among its neighbours, one row at a time.
+
+    Source: Zhang and Li 2007 (IEEE TEC 11(6)). pymoo's implementation with its defaults: 20 neighbours, mating among
+    them with probability .9, Tchebycheff for two objectives and penalty boundary intersection above. The population is
+    as large as a lattice of directions allows. A failed row cannot be left out: it is told as the worst seen so far.
+    """
+
+    constraints = False
+    drops_failures = False
+    columns = ("real",)  # pymoo's single-row mating does not look for duplicates, which rounding would make
+
+    def algorithm(self, **operators: Any) -> Algorithm:
+        directions = reference_directions(self.problem.num_objectives, self.population)
+        return moead.MOEAD(directions, n_neighbors=min(20, len(directions)), **operators)
+
+
+class SMSEMOA(PymooMethod):
+    """SMS-EMOA: of the last front, the rows that contribute least hypervolume go.
+
+    Source: Beume, Naujoks and Emmerich 2007 (EJOR 181(3)). pymoo's implementation with its defaults, which replaces a
+    whole population at a time. Up to five objectives: its exact contributions cost too much above.
+    """
+
+    max_objectives = 5
+
+    def algorithm(self, **operators: Any) -> Algorithm:
+        survival = sms.LeastHypervolumeContributionSurvival()
+        return sms.SMSEMOA(pop_size=self.population, survival=survival, **operators)
+
+
+class SPEA2(PymooMethod):
+    """SPEA2: fitness from how many rows a row dominates, and from the distance to its neighbours.
+
+    Source: Zitzler, Laumanns and Thiele 2001 (TIK report 103). pymoo's implementation with its defaults, but with a
+    survival object of its own: pymoo's default one is shared by all runs of a process and carries the range of the
+    objectives from one to the next, so that a second run differs from the first.
+    """
+
+    def algorithm(self, **operators: Any) -> Algorithm:
+        survival = spea2.SPEA2Survival(normalize=True)
+        return spea2.SPEA2(pop_size=self.population, survival=survival, **operators)

@@ -9,6 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from moo.indicators.distance import additive_epsilon, gd, gd_plus, igd, igd_plus
+    from moo.indicators.diversity import spacing
+    from moo.indicators.r2_family import r2
+    from moo.indicators.utility import expected_utility
     from moo.indicators.volume import hypervolume
 
 
@@ -29,9 +33,31 @@ class Indicator(NamedTuple):
 
 INDICATORS: dict[str, Indicator] = {
     "hypervolume": Indicator("moo.indicators.volume:hypervolume", ("reference_point",), higher_is_better=True),
+    "r2": Indicator("moo.indicators.r2_family:r2", ("preferences", "ideal_point"), higher_is_better=False),
+    "igd": Indicator("moo.indicators.distance:igd", ("reference_set",), higher_is_better=False),
+    "igd_plus": Indicator("moo.indicators.distance:igd_plus", ("reference_set",), higher_is_better=False),
+    "gd": Indicator("moo.indicators.distance:gd", ("reference_set",), higher_is_better=False),
+    "gd_plus": Indicator("moo.indicators.distance:gd_plus", ("reference_set",), higher_is_better=False),
+    "additive_epsilon": Indicator(
+        "moo.indicators.distance:additive_epsilon", ("reference_set",), higher_is_better=False
+    ),
+    "expected_utility": Indicator("moo.indicators.utility:expected_utility", ("preferences",), higher_is_better=True),
+    "spacing": Indicator("moo.indicators.diversity:spacing", (), higher_is_better=False),
 }
 
-__all__ = ["INDICATORS", "Indicator", "hypervolume"]
+__all__ = [
+    "INDICATORS",
+    "Indicator",
+    "additive_epsilon",
+    "expected_utility",
+    "gd",
+    "gd_plus",
+    "hypervolume",
+    "igd",
+    "igd_plus",
+    "r2",
+    "spacing",
+]
 
 
 def __getattr__(name: str) -> Any:

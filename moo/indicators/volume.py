@@ -9,10 +9,9 @@ from typing import Any
 
 import moocore
 import numpy as np
-import torch
 
-from moo.checks import check_finite_rows, check_matrix, check_vector
-from moo.directions import check_directions, turn
+from moo.checks import check_vector
+from moo.indicators.inputs import inside, read_rows
 
 SWEEP_FROM = 2000  # rows from which our own sweep over two objectives is faster than moocore (twice as fast at 10,000)
 
@@ -44,20 +43,10 @@ def hypervolume(
         TypeError: An argument cannot be read as numbers.
         ValueError: A shape is wrong or a value is NaN or infinite (the first such row is named).
     """
-    if not isinstance(objectives, torch.Tensor) and len(objectives) == 0 and np.ndim(objectives) == 1:
-        objectives = torch.empty(0, len(reference_point))  # an empty list: its number of columns is unknown
-    values = check_matrix("objectives", objectives)
-    array = values.numpy()
-    m = array.shape[1]
-    if m == 0:
-        raise ValueError(f"`objectives` should have at least one column. Found shape {list(array.shape)}.")
+    values = read_rows("objectives", objectives, like=reference_point)  # moocore never returns on NaN from m = 4 on
+    m = values.shape[1]
     reference = check_vector("reference_point", reference_point, m)
-    if not np.isfinite(array).all():  # moocore never returns on NaN with four objectives and more
-        check_finite_rows("objectives", values)
-    low = reference.numpy()
-    if directions is not None:
-        words = check_directions(directions, m)
-        array, low = turn(values, words).numpy(), turn(reference, words).numpy()
+    array, low = (tensor.numpy() for tensor in inside(directions, values, reference))
     if len(array) == 0:
         return 0.0
     sweeps = m == 2 and len(array) >= SWEEP_FROM

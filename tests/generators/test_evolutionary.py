@@ -2,40 +2,49 @@ import numpy as np
 import pytest
 import torch
 from inputs import ToyVector
+from pymoo.algorithms.moo.moead import MOEAD
 from pymoo.algorithms.moo.nsga2 import NSGA2
-from pymoo.core.callback import Callback
+from pymoo.algorithms.moo.nsga3 import NSGA3
+from pymoo.algorithms.moo.sms import SMSEMOA
+from pymoo.algorithms.moo.spea2 import SPEA2, SPEA2Survival
 from pymoo.optimize import minimize
 
 import moo
 from moo.adapters.pymoo import ToPymoo
-from moo.base import Candidates
+from moo.base import Candidates, unsuitable
 from moo.dominance import non_dominated
-from moo.generators import evolutionary
+from moo.generators import GENERATORS, evolutionary
 from moo.metered import metered
+from moo.registry import resolve
 
 
-class Everything(Callback):
-    """Keeps all objectives of a direct pymoo run, in the order of evaluation."""
+class Recording(ToPymoo):
+    """Keeps all objectives and constraints, in the order of evaluation."""
 
-    def __init__(self):
-        super().__init__()
-        self.parts = []
+    def __init__(self, problem):
+        super().__init__(problem)
+        self.seen = []
 
-    def notify(self, algorithm):
-        self.parts.append((algorithm.off.get("F").copy(), algorithm.off.get("G").copy()))
+    def _evaluate(self, x, out, *args, **kwargs):
+        super()._evaluate(x, out, *args, **kwargs)
+        constraints = out["G"] if self.n_ieq_constr else np.empty((len(x), 0))
+        self.seen.append((out["F"], constraints))
 
 
-def direct(problem, evaluations, seed, population=20):
-    everything = Everything()
+def direct(problem, method, evaluations, seed, population=20):
+    """pymoo's own `minimize`, set up by hand as its documentation does."""
+    recording = Recording(problem)
     operators = evolutionary.operators_for(problem.space)
-    result = minimize(
-        ToPymoo(problem),
-        NSGA2(pop_size=population, **operators),
-        ("n_eval", evaluations),
-        seed=seed,
-        callback=everything,
-    )
-    objectives, constraints = (torch.from_numpy(np.concatenate(part)) for part in zip(*everything.parts, strict=True))
+    directions = evolutionary.reference_directions(problem.num_objectives, population)
+    algorithm = {
+        "nsga2": lambda: NSGA2(pop_size=population, **operators),
+        "nsga3": lambda: NSGA3(directions, pop_size=population, **operators),
+        "moead": lambda: MOEAD(directions),
+        "sms-emoa": lambda: SMSEMOA(pop_size=population, **operators),
+        "spea2": lambda: SPEA2(pop_size=population, survival=SPEA2Survival(normalize=True), **operators),
+    }[method]()
+    result = minimize(recording, algorithm, ("n_eval", evaluations), seed=seed)
+    objectives, constraints = (torch.from_numpy(np.concatenate(part)) for part in zip(*recording.seen, strict=True))
     feasible = (constraints <= 0).all(dim=1)
     return result, objectives[feasible]
 
@@ -55,15 +64,33 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_finals_equal_a_direct_run_of_pymoo_bit_for_bit(case, seed):
+@pytest.mark.parametrize("method", ["nsga2", "nsga3", "moead", "sms-emoa", "spea2"])
+def test_finals_equal_a_direct_run_of_pymoo_bit_for_bit(case, method):
     problem = CASES[case]()
-    theirs, everything = direct(problem, 600, seed)
-    ours = moo.pareto_search(problem, "nsga2", budget=600, seed=seed, options={"population": 20}, progress=False)
+    if unsuitable(resolve(GENERATORS, method, "method"), problem):
+        pytest.skip("does not take the problem")
+    size = len(evolutionary.reference_directions(problem.num_objectives, 20)) if method == "moead" else 20
+    theirs, everything = direct(problem, method, 30 * size, seed=7)
+    ours = moo.pareto_search(problem, method, budget=30 * size, seed=7, options={"population": 20}, progress=False)
     assert sorted_rows(ours.finals.objectives) == sorted_rows(theirs.F)
     assert sorted_rows(ours.finals.solutions) == sorted_rows(theirs.X)
     best = everything[non_dominated(-everything)]
     assert sorted_rows(ours.objectives) == sorted_rows(best)
+
+
+@pytest.mark.parametrize("num_objectives", range(2, 11))
+@pytest.mark.parametrize("at_most", [20, 100, 300])
+def test_reference_directions_fill_the_population_and_lie_on_the_simplex(num_objectives, at_most):
+    directions = evolutionary.reference_directions(num_objectives, at_most)
+    assert num_objectives <= len(directions) <= at_most
+    assert np.allclose(directions.sum(axis=1), 1)
+    assert (directions >= 0).all()
+    assert len(np.unique(directions.round(9), axis=0)) == len(directions)
+
+
+def test_published_numbers_of_directions():
+    assert len(evolutionary.reference_directions(3, 92)) == 91
+    assert len(evolutionary.reference_directions(8, 156)) == 156  # two layers: 120 and 36
 
 
 def nsga2(problem, population=10, initial=None, budget=1000):
@@ -170,3 +197,17 @@ def test_rows_carry_ids_and_no_objectives():
     assert isinstance(asked, Candidates)
     assert asked.extras["id"].tolist() == [0, 1, 2]
     assert asked.objectives.isnan().all()
+
+
+def test_moead_is_told_the_worst_seen_in_place_of_a_failed_row():
+    problem = ToyVector(fails="nan")
+    result = moo.pareto_search(problem, "moead", budget=300, options={"population": 20}, progress=False)
+    assert result.record["used"] == 300
+    assert len(result.failures) > 0
+    assert (result.solutions[:, 0] >= 0.5).all()
+
+
+def test_moead_breeds_one_row_at_a_time_and_a_step_holds_about_a_population():
+    result = moo.pareto_search(ToyVector(), "moead", budget=200, options={"population": 20}, progress=False)
+    assert result.history["used"].diff().dropna().max() <= 20
+    assert len(result.history) <= 12

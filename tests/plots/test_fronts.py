@@ -1,0 +1,357 @@
+"""Fronts: the data against hand-made results, the drawing by its artists."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from moo.plots import front_data, plot_front
+from moo.plots.fronts import OPAQUE_LINES, REFERENCE_LINES, staircase
+from moo.plots.style import COLORS, COLUMN, FAINT, GREY, PAGE
+
+from moo.base import Candidates
+from moo.result import SearchResult
+
+CONVEX = [[0.0, 1.0], [0.4, 0.5], [1.0, 0.0]]
+
+
+def result(objectives, method="nsga2", seed=0, directions=None, names=None, violating=None):
+    """A result whose front has these objectives; with `violating`, nothing is feasible."""
+    objectives = torch.as_tensor(objectives, dtype=torch.float64)
+    m = objectives.shape[1]
+    front = Candidates.of(torch.zeros(len(objectives), 1), objectives)
+    least = front.rows(slice(0))
+    if violating is not None:
+        rows = torch.as_tensor(violating, dtype=torch.float64).reshape(-1, m)
+        least = Candidates.of(torch.zeros(len(rows), 1), rows)
+    config = {
+        "method": method,
+        "problem": "toy",
+        "seed": seed,
+        "options": {},
+        "preferences": "auto",
+        "unit": "evaluations",
+        "objective_names": names or [f"f{i + 1}" for i in range(m)],
+        "directions": directions or ["min"] * m,
+    }
+    none = front.rows(slice(0))
+    history = pd.DataFrame({"used": [], "front_size": [], "hypervolume": []})
+    return SearchResult(front, none, none, none, least, history, config, {"reference_point": None}, lambda: None)
+
+
+def random_front(n, m, seed=0):
+    """Points on the unit sphere: none dominates another."""
+    points = np.abs(np.random.default_rng(seed).normal(size=(n, m)))
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def markers(axes):
+    """The lines that are drawn as points."""
+    return [line for line in axes.lines if line.get_linestyle() == "None"]
+
+
+def legend_of(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+# --------------------------------------------------------------------------------------------------- data
+def test_data_of_one_result():
+    data = front_data(result(CONVEX, names=["cost", "mass"], directions=["min", "max"]), [[0.0, 2.0]])
+    assert data.objective_names == ("cost", "mass")
+    assert data.directions == ("min", "max")
+    assert data.fronts[0].label == "nsga2"
+    assert data.fronts[0].feasible
+    np.testing.assert_array_equal(data.fronts[0].objectives, CONVEX)
+    np.testing.assert_array_equal(data.reference_front, [[0.0, 2.0]])
+
+
+def test_data_of_several_results_keeps_their_order():
+    data = front_data([result(CONVEX, "b"), result(CONVEX[:1], "a"), result(CONVEX, "b", seed=1)])
+    assert [front.label for front in data.fronts] == ["b", "a", "b"]
+    assert [len(front.objectives) for front in data.fronts] == [3, 1, 3]
+    assert data.reference_front is None
+
+
+def test_changing_the_data_does_not_change_the_result():
+    found = result(CONVEX)
+    front_data(found).fronts[0].objectives[:] = 7
+    assert found.objectives.tolist() == CONVEX
+
+
+def test_where_nothing_is_feasible_the_data_hold_the_least_violating_rows():
+    (front,) = front_data(result(np.empty((0, 2)), violating=CONVEX)).fronts
+    assert not front.feasible
+    np.testing.assert_array_equal(front.objectives, CONVEX)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({}, {"objectives": random_front(3, 3)}, r"same number of objectives\. Found 2 and 3"),
+        ({}, {"names": ["f1", "mass"]}, r"same objective names\. Found \['f1', 'f2'\] and \['f1', 'mass'\]"),
+        ({}, {"directions": ["min", "max"]}, r"same directions\. Found \['min', 'min'\] and \['min', 'max'\]"),
+    ],
+)
+def test_results_that_do_not_fit_together_are_refused(first, second, message):
+    with pytest.raises(ValueError, match=message):
+        plot_front([result(**{"objectives": CONVEX, **case}) for case in (first, second)])
+
+
+def test_a_reference_front_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"`reference_front` should have shape \[n, 2\]"):
+        plot_front(result(CONVEX), reference_front=[[0.0, 1.0, 2.0]])
+    with pytest.raises(ValueError, match="`reference_front` should be finite"):
+        plot_front(result(CONVEX), reference_front=[[0.0, float("nan")]])
+    with pytest.raises(TypeError, match="`reference_front` should be an array of numbers"):
+        plot_front(result(CONVEX), reference_front="zdt1")
+
+
+def test_what_is_no_result_is_refused():
+    with pytest.raises(TypeError, match="Found dict"):
+        plot_front({"front": CONVEX})
+    with pytest.raises(ValueError, match="Found none"):
+        plot_front([])
+
+
+# --------------------------------------------------------------------------------------------------- the staircase
+def attained(border, points, signs):
+    """Whether the middle of every edge of the border is attained, and nothing just beyond it is."""
+    for a, b in itertools.pairwise(border):
+        middle = (a + b) / 2
+        weakly = (points * signs >= middle * signs - 1e-12).all(axis=1)
+        strictly = (points * signs > middle * signs + 1e-12).all(axis=1)
+        assert weakly.any()
+        assert not strictly.any()
+
+
+@pytest.mark.parametrize("directions", [("min", "min"), ("min", "max"), ("max", "min"), ("max", "max")])
+def test_the_staircase_is_the_border_of_what_is_attained(directions):
+    signs = np.array([1.0 if word == "max" else -1.0 for word in directions])
+    points = -random_front(12, 2) * -signs  # a front, whatever the directions
+    worst = np.where(signs > 0, points.min(axis=0) - 0.1, points.max(axis=0) + 0.1)
+    border = staircase(points, directions, worst)
+    assert border.shape == (25, 2)
+    assert border[0, 1] == worst[1]
+    assert border[-1, 0] == worst[0]
+    assert all((a == b).any() for a, b in itertools.pairwise(border))  # along one axis at a time
+    attained(border, points, signs)
+
+
+def test_the_staircase_leaves_out_dominated_rows():
+    border = staircase(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), ("min", "min"), (2.0, 2.0))
+    assert border.tolist() == [[0, 2], [0, 1], [1, 1], [1, 0], [2, 0]]
+
+
+# --------------------------------------------------------------------------------------------------- two objectives
+def test_a_scatter_shows_every_point_and_says_which_way_is_better():
+    figure = plot_front(result(CONVEX, names=["cost", "mass"], directions=["min", "max"]))
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("cost (min)", "mass (max)")
+    (points,) = markers(axes)
+    np.testing.assert_array_equal(points.get_xydata(), CONVEX)
+    assert figure.get_figwidth() == COLUMN
+    assert not figure.legends
+    for low, high in (axes.get_xlim(), axes.get_ylim()):
+        assert -0.2 < low < 0
+        assert 1 < high < 1.2
+
+
+def test_the_staircase_ends_at_the_edges_of_the_axes():
+    (axes,) = plot_front(result(CONVEX)).axes
+    border = axes.lines[-1].get_xydata()
+    assert border[0, 1] == axes.get_ylim()[1]
+    assert border[-1, 0] == axes.get_xlim()[1]
+    assert axes.lines[-1].get_zorder() < markers(axes)[0].get_zorder()
+
+
+def test_methods_differ_in_look_and_seeds_share_one():
+    runs = [result(CONVEX, "a", seed=0), result(CONVEX, "b"), result(CONVEX, "a", seed=1)]
+    figure = plot_front(runs)
+    points = markers(figure.axes[0])
+    assert [line.get_color() for line in points] == [COLORS[0], COLORS[1], COLORS[0]]
+    assert points[0].get_marker() != points[1].get_marker()
+    assert legend_of(figure) == ["a", "b"]
+
+
+def test_a_single_point_and_equal_values_can_be_drawn():
+    for objectives in ([[3.0, 0.0]], [[0.0, 0.0]]):
+        (axes,) = plot_front(result(objectives)).axes
+        low, high = axes.get_xlim()
+        assert low < objectives[0][0] < high
+
+
+def test_many_points_are_drawn_smaller():
+    sizes = [markers(plot_front(result(random_front(n, 2))).axes[0])[0].get_markersize() for n in (20, 200, 600)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
+
+
+def test_few_reference_points_are_dots_beneath():
+    figure = plot_front(result(CONVEX), reference_front=[[0.0, 0.0], [2.0, 2.0]])
+    (axes,) = figure.axes
+    reference = axes.lines[0]
+    assert reference.get_color() == FAINT
+    assert reference.get_linestyle() == "None"
+    assert reference.get_zorder() < axes.lines[1].get_zorder()
+    assert axes.get_xlim()[1] > 2
+    assert legend_of(figure) == ["nsga2", "reference front"]
+
+
+def test_a_dense_reference_front_is_a_line_that_stops_at_gaps():
+    x = np.concatenate([np.linspace(0, 0.2, 50), np.linspace(0.7, 1, 50)])
+    front = np.stack([x, 1 - np.sqrt(x)], axis=1)
+    dominated = np.array([[1.0, 1.0], [0.9, 0.9]])
+    shuffled = np.random.default_rng(0).permutation(np.concatenate([front, front[:3], dominated]))
+    (axes,) = plot_front(result(CONVEX), reference_front=shuffled).axes
+    drawn = axes.lines[0].get_xydata()
+    assert axes.lines[0].get_linestyle() == "-"
+    assert np.flatnonzero(np.isnan(drawn[:, 0])).tolist() == [50]
+    np.testing.assert_allclose(drawn[~np.isnan(drawn[:, 0])], front)
+
+
+def test_a_steep_reference_front_is_not_torn_apart():
+    x = np.linspace(0, 1, 100)
+    (axes,) = plot_front(result(CONVEX), reference_front=np.stack([x, 1 - np.sqrt(x)], axis=1)).axes
+    assert not np.isnan(axes.lines[0].get_xydata()).any()
+
+
+def test_a_reference_front_of_one_point_many_times_can_be_drawn():
+    (axes,) = plot_front(result(CONVEX), reference_front=np.zeros((40, 2))).axes
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0]]
+    plot_front(result(CONVEX), reference_front=np.empty((0, 2)))
+
+
+# --------------------------------------------------------------------------------------------------- three objectives
+def test_three_objectives_are_three_projections():
+    objectives = random_front(50, 3)
+    figure = plot_front([result(objectives, "a"), result(objectives, "b")], reference_front=random_front(60, 3, seed=1))
+    pairs = ((0, 1), (0, 2), (1, 2))
+    assert len(figure.axes) == 3
+    assert figure.get_figwidth() == PAGE
+    assert legend_of(figure) == ["a", "b", "reference front"]
+    for axes, pair in zip(figure.axes, pairs, strict=True):
+        assert (axes.get_xlabel(), axes.get_ylabel()) == tuple(f"f{i + 1} (min)" for i in pair)
+        np.testing.assert_array_equal(axes.lines[1].get_xydata(), objectives[:, pair])
+        assert len(axes.lines) == 3  # no staircase: a projection of a front is none
+
+
+def test_three_objectives_in_space():
+    objectives = random_front(50, 3)
+    figure = plot_front(result(objectives), view="3d", reference_front=objectives[:4])
+    (axes,) = figure.axes
+    assert axes.get_zlabel() == "f3 (min)"
+    np.testing.assert_array_equal(np.stack(axes.lines[1].get_data_3d(), axis=1), objectives)
+
+
+# --------------------------------------------------------------------------------------------------- more objectives
+def test_parallel_axes_span_the_front_with_better_up():
+    objectives = [[0.0, 1.0, 10.0, 5.0], [1.0, 3.0, 30.0, 5.0], [0.5, 2.0, 20.0, 5.0]]
+    (axes,) = plot_front(result(objectives, directions=["min", "max", "min", "max"])).axes
+    lines = next(c for c in axes.collections if c.get_label() == "nsga2")
+    heights = np.stack([path.vertices[:, 1] for path in lines.get_paths()])
+    np.testing.assert_allclose(heights, [[1, 0, 1, 0.5], [0, 1, 0, 0.5], [0.5, 0.5, 0.5, 0.5]])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["f1 (min)", "f2 (max)", "f3 (min)", "f4 (max)"]
+    ends = [text.get_text() for text in axes.texts]
+    assert ends == ["1", "0", "1", "3", "30", "10", "", "5"]  # worst below, best above; one where all are equal
+    assert "better" in axes.get_ylabel()
+    assert lines.get_alpha() == pytest.approx(0.7)
+
+
+def test_many_parallel_lines_are_shaded():
+    def alpha(n):
+        (axes,) = plot_front(result(random_front(n, 4))).axes
+        return axes.collections[-1].get_alpha()
+
+    assert alpha(OPAQUE_LINES) > alpha(OPAQUE_LINES + 1) > alpha(3 * OPAQUE_LINES) >= 0.04
+
+
+def test_parallel_reference_lines_are_thinned_and_widen_the_axes():
+    objectives = random_front(5, 4)
+    figure = plot_front(result(objectives), reference_front=3 * random_front(1500, 4))
+    (axes,) = figure.axes
+    reference, lines = axes.collections[-2:]
+    assert 100 <= len(reference.get_paths()) <= REFERENCE_LINES
+    assert len(lines.get_paths()) == 5
+    assert legend_of(figure) == ["nsga2", "reference front"]
+    assert axes.texts[0].get_text() != f"{objectives[:, 0].max():.2f}"
+
+
+def test_more_than_six_objectives_take_the_page():
+    assert plot_front(result(random_front(5, 6))).get_figwidth() == COLUMN
+    assert plot_front(result(random_front(5, 7))).get_figwidth() == PAGE
+    assert plot_front(result(random_front(5, 7)), width=5).get_figwidth() == 5
+
+
+@pytest.mark.parametrize("m", [2, 3])
+def test_parallel_axes_can_be_asked_for(m):
+    (axes,) = plot_front(result(random_front(5, m)), view="parallel").axes
+    assert len(axes.get_xticks()) == m
+
+
+# --------------------------------------------------------------------------------------------------- nothing feasible
+@pytest.mark.parametrize(
+    ("m", "view"), [(2, "auto"), (3, "auto"), (3, "3d"), (4, "auto")], ids=["two", "projections", "3d", "parallel"]
+)
+def test_an_empty_front_is_a_figure_that_says_so(tmp_path, m, view):
+    figure = plot_front(result(np.empty((0, m)), violating=[]), tmp_path / "a.pdf", view=view)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert texts.count("nothing feasible") == 1
+    assert not figure.legends
+    least = plot_front(result(np.empty((0, m)), violating=random_front(5, m)), view=view)
+    assert legend_of(least) == ["nsga2 (nothing feasible: least violating)"]
+
+
+def test_the_least_violating_rows_are_grey_beside_a_front():
+    figure = plot_front([result(np.empty((0, 2)), "a", violating=CONVEX), result(CONVEX, "b")])
+    (axes,) = figure.axes
+    assert [line.get_color() for line in markers(axes)] == [GREY, COLORS[1]]
+    assert len(axes.lines) == 3  # one staircase: what is infeasible attains nothing
+    assert legend_of(figure) == ["a (nothing feasible: least violating)", "b"]
+
+
+# --------------------------------------------------------------------------------------------------- views, files
+def test_an_unknown_view_is_refused():
+    with pytest.raises(ValueError, match=r"Unknown view 'paralel'\. Did you mean 'parallel'"):
+        plot_front(result(CONVEX), view="paralel")
+
+
+@pytest.mark.parametrize(
+    ("m", "view", "fitting"),
+    [
+        (2, "3d", "auto, scatter, parallel"),
+        (3, "scatter", "auto, projections, 3d, p"),
+        (4, "projections", "auto"),
+    ],
+)
+def test_a_view_that_does_not_fit_is_refused(m, view, fitting):
+    with pytest.raises(ValueError, match=rf"`view` '{view}' is for . objectives. Found {m}, which fit {fitting}"):
+        plot_front(result(random_front(5, m)), view=view)
+
+
+def test_a_wrong_width_is_refused():
+    with pytest.raises(ValueError, match="`width` should be a positive number"):
+        plot_front(result(CONVEX), width=-2)
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg"])
+@pytest.mark.parametrize("m", [2, 3, 5])
+def test_the_same_data_give_the_same_bytes(tmp_path, ending, m):
+    paths = [tmp_path / f"{i}.{ending}" for i in range(2)]
+    for path in paths:
+        plot_front(result(random_front(40, m)), path, reference_front=random_front(40, m, seed=1))
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second
+    assert b"/Type3" not in first
+
+
+def test_the_method_of_a_result_draws_the_same(tmp_path):
+    result(CONVEX).plot(tmp_path / "a.svg", width=3.0)
+    plot_front(result(CONVEX), tmp_path / "b.svg", width=3.0)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_dollars_in_names_do_not_break_a_figure(tmp_path):
+    names = ["$a_b_c$", r"$E_\mathrm{gap}$", "price ($/kg)", "a_b^c"]
+    plot_front(result(random_front(5, 4), names=names), tmp_path / "a.pdf")
+    plot_front(result(random_front(5, 2), names=names[:2]), tmp_path / "b.pdf")
