@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from moo.adapters.callables import CallableProblem
 from moo.archive import Archive
 from moo.base import PROBLEM_KINDS, Candidates, Generator, Problem, Tuner, unsuitable
 from moo.checks import check_count, check_finite_rows, check_matrix, check_vector
@@ -30,18 +31,33 @@ SMALL_BUDGET = 500  # evaluations up to which a surrogate pays
 PREFERRED = {"construction": ("mogfn",), "environment": ("c-morl",), "text": ("pama",)}
 
 
-def find_problem(problem: Any) -> Problem:
-    """A registered name with options, or a problem object.
+def find_problem(problem: Any, **of_a_function: Any) -> Problem:
+    """A registered name with options, a problem object, or a function with its space and directions.
+
+    Args:
+        problem: Which.
+        of_a_function: Arguments of `CallableProblem`; those of anything else are known and must not be given.
 
     Raises:
-        TypeError: It is neither.
-        ValueError: The name or an option is unknown, or the problem has a single objective.
+        TypeError: It is none of these.
+        ValueError: The name or an option is unknown, the problem has a single objective, or an argument of functions
+            was given with something else.
     """
     found: Any = get_problem(problem) if isinstance(problem, str) else problem
+    if not hasattr(found, "kind") and callable(found):
+        given = {name: value for name, value in of_a_function.items() if value is not None}
+        found = CallableProblem(found, given.pop("space", None), given.pop("directions", None), **given)
+    else:
+        defaults = {"vectorized": "auto", "workers": 1}
+        extra = [name for name, value in of_a_function.items() if value is not None and value != defaults.get(name)]
+        if extra and getattr(found, "kind", None) in PROBLEM_KINDS:
+            raise ValueError(
+                f"`{extra[0]}` is for functions. {found.name!r} is a problem that knows its own: leave it out."
+            )
     if getattr(found, "kind", None) not in PROBLEM_KINDS:
         raise TypeError(
-            "`problem` should be a registered name (see `moo list problems`) or a problem object whose `kind` is one "
-            f"of {', '.join(PROBLEM_KINDS)}. Found {type(problem).__name__}."
+            "`problem` should be a registered name (see `moo list problems`), a function, or a problem object whose "
+            f"`kind` is one of {', '.join(PROBLEM_KINDS)}. Found {type(problem).__name__}."
         )
     if found.num_objectives < 2:
         raise ValueError(
@@ -140,7 +156,7 @@ def known_points(initial: Any, problem: Any) -> Candidates | None:
 
 
 def set_up(
-    problem: Any,
+    found: Problem,
     method: str,
     *,
     budget: int,
@@ -153,7 +169,6 @@ def set_up(
     device: str,
 ) -> Run:
     """Check the arguments of `pareto_search`, each where its rule lives, and make the parts of a run."""
-    found = find_problem(problem)
     budget = check_count("budget", budget)
     seed = check_count("seed", seed, high=2**32 - 1, low=0)  # what every library below takes
     m, space = found.num_objectives, getattr(found, "space", None)

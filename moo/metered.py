@@ -21,6 +21,8 @@ from moo.dominance import non_dominated
 from moo.journal import Journal, join_evaluations
 from moo.seeding import torch_generator
 
+PROBES = 3  # rows that are evaluated both ways to find out whether a function takes whole batches
+
 
 class Metered:
     """A problem with a budget.
@@ -145,6 +147,18 @@ class Metered:
             parts.append(fresh)
         return self._candidates(rows, join_evaluations(parts), start, preferences, extras)
 
+    def probe(self) -> Candidates:
+        """Let a function's adapter find out whether it takes whole batches, paying for rows evaluated both ways."""
+        n = min(PROBES, self.remaining // 2)
+        stream = torch_generator(self.seed, "probe")
+        rows = self._problem.space.from_unit(torch.rand(n, self._problem.space.dim, generator=stream))
+        evaluation = self._checked(self._problem.probe(rows), n)
+        start = self.used
+        self._pay(2 * n)
+        if self._journal is not None and not len(self._journal):
+            self._journal.append(torch.cat([rows, rows]), join_evaluations([evaluation, evaluation]))
+        return self._candidates(rows, evaluation, start, None, None)
+
     def _evaluate(self, rows: Tensor, start: int) -> Evaluation:
         """Ask the problem; where a whole batch raises, each row alone, so that only the faulty ones fail."""
         try:
@@ -230,6 +244,8 @@ class Metered:
         if self._reference is not None:
             return False
         fine = candidates.without_parameters().rows(~candidates.failed)
+        if not len(fine):
+            return False
         self._seen.append(fine.rows(slice(self.rows_for_reference - sum(map(len, self._seen)))))
         return sum(map(len, self._seen)) >= self.rows_for_reference and self.freeze_reference()
 
@@ -250,6 +266,7 @@ class Metered:
             "resets": self._resets,
             "reference": self._reference,
             "seen": [part.state_dict() for part in self._seen] if self._reference is None else [],
+            "vectorized": getattr(self._problem, "vectorized", None),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -258,6 +275,8 @@ class Metered:
         self.trimmed, self._resets = state["trimmed"], state["resets"]
         self._reference = state["reference"]
         self._seen = [Candidates.from_state(part) for part in state["seen"]]
+        if state["vectorized"] is not None:
+            self._problem.vectorized = state["vectorized"]
 
 
 class MeteredEnvironment(Metered):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from moo.checkpoint import Checkpoint
-from moo.choosing import rebuild_generator, set_up
+from moo.choosing import find_problem, rebuild_generator, set_up
 from moo.progress import ProgressLine, say
 from moo.result import SearchResult, read_result
 from moo.run import Run
@@ -23,10 +23,17 @@ def pareto_search(
     method: str = "auto",
     *,
     budget: int,
+    space: Any = None,
+    num_objectives: int | None = None,
+    directions: str | Sequence[str] | None = None,
+    constraints: Callable[..., Any] | None = None,
     reference_point: Any = None,
     initial: Any = None,
     preferences: Any = "auto",
     options: Mapping[str, Any] | None = None,
+    vectorized: bool | str = "auto",
+    workers: int = 1,
+    stochastic: bool | None = None,
     reevaluations: int = 20,
     seed: int = 0,
     device: str = "auto",
@@ -37,14 +44,23 @@ def pareto_search(
     """Search for the Pareto front of a problem.
 
     Args:
-        problem: A registered name with options (`"dtlz2:dim=6,num_objectives=3"`) or a problem object.
+        problem: A registered name with options (`"dtlz2:dim=6,num_objectives=3"`), a problem object, or a function of
+            one row `[d]` or of rows `[n, d]` (numpy arrays), together with `space` and `directions`.
         method: A registered method, or `"auto"`: chosen by kind of problem, objectives and budget.
         budget: What may be spent, in the problem's unit (evaluations, transitions, completions), training included.
+        space: Of a function: a `Space`, or a list of columns or `(low, high)` bounds.
+        num_objectives: Of a function, where `directions` is a single word.
+        directions: Of a function: `"min"`, `"max"` or one per objective.
+        constraints: Of a function: another one that gives `[c]` or `[n, c]`, feasible where `<= 0`.
         reference_point: For the hypervolume, `[m]` in the problem's directions; else the problem's own; else inferred
             from the first evaluated rows.
         initial: Points already known, `(solutions, objectives)` or with constraints as a third; they are not counted.
         preferences: A tuner's name with options, preferences `[k, m]` to cycle, or `"auto"`.
         options: The method's own options.
+        vectorized: Whether a function takes rows `[n, d]`; `"auto"`: found out by three rows evaluated both ways,
+            which are counted and kept.
+        workers: Processes that share the rows of a function.
+        stochastic: Whether a function is noisy.
         reevaluations: On a noisy problem, fresh evaluations of each row that choose the reported front, and as many
             that give the reported values; counted apart. 0: report what was observed, luck included.
         seed: Of everything random.
@@ -62,8 +78,10 @@ def pareto_search(
         ValueError: An argument breaks a rule; the message says which and what to do.
         RuntimeError: Every evaluation fails.
     """
+    own = {"space": space, "directions": directions, "num_objectives": num_objectives, "constraints": constraints}
+    calling = {"vectorized": vectorized, "workers": workers, "stochastic": stochastic}
     run = set_up(
-        problem,
+        find_problem(problem, **own, **calling),
         method,
         budget=budget,
         reference_point=reference_point,
@@ -84,6 +102,10 @@ def pareto_search(
             store = stack.enter_context(Checkpoint(checkpoint, config))
             go_on(run, store)
         stack.enter_context(one_thread())
+        if getattr(metered, "vectorized", None) == "auto":
+            run.take(metered.probe())
+            if store is not None:
+                store.save(run.state_dict(), trimmed=False)
         line = stack.enter_context(ProgressLine(shown=progress, label=label, budget=metered.budget, unit=metered.unit))
         loop(run, store, line, stack.enter_context(interrupts()), callback)
         if "interrupted" not in run.ended:

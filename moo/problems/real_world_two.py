@@ -68,8 +68,10 @@ class RE22(RealWorld):
     of which a row is rounded; width and depth are real. Objectives: cost of concrete and steel (dollars), and the
     summed violation of strength and of a depth of at most four widths. A width of 0 cannot be evaluated.
 
-    Source: Amir and Hasegawa 1989, Journal of Structural Engineering 115(3); RE2-3-2 of Tanabe and Ishibuchi 2020.
-    Copies of the suite in which the value 3.10 is torn into 3 and 10 are in use: here it is 3.10, and there is no 10.
+    Source: Amir and Hasegawa 1989, Journal of Structural Engineering 115(3); RE2-3-2 of Tanabe and Ishibuchi 2020. The
+    strength has 7.735, as the values do; elsewhere in the literature it is 7.375, with which the best known beam, 6.32
+    in^2 by 8.5 in by 34 in for 359.2080 dollars, is feasible (here it violates its strength by 1.47). Copies of the
+    suite in which the area 3.10 is torn into 3 and 10 are in use: here it is 3.10, and there is no 10.
     """
 
     name = "re22"

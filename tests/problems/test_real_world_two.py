@@ -24,7 +24,9 @@ def test_re21_by_hand():
 def test_re22_by_hand():
     found = RE22().evaluate(torch.tensor([[6.3, 8.5, 34.0], [3.09, 10.0, 41.0]]))
     assert found.solutions[:, 0].tolist() == [6.32, 3.08]  # 3.09 lies between 3.08 and 3.10: the lower one
-    assert found.objectives[0].tolist() == [29.4 * 6.32 + 0.6 * 8.5 * 34.0, 0.0]
+    strength = 180 - 6.32 * 34 + 7.735 * 6.32**2 / 8.5
+    np.testing.assert_allclose(found.objectives[0], [359.208, strength], rtol=1e-13)
+    assert abs(strength - 1.467584) < 1e-6
     violation = (180 - 3.08 * 41 + 7.735 * 3.08**2 / 10) + (4.1 - 4)
     np.testing.assert_allclose(found.objectives[1], [29.4 * 3.08 + 246, violation], rtol=1e-13)
 
