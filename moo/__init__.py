@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from moo.asking import optimizer
     from moo.base import Candidates, Evaluation, Oracle, Setting
     from moo.problems import get_problem
     from moo.result import SearchResult
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "pareto_search": "moo.search",
     "load_result": "moo.search",
+    "optimizer": "moo.asking",
     "SearchResult": "moo.result",
     "get_problem": "moo.problems",
     "Candidates": "moo.base",
@@ -43,6 +45,7 @@ __all__ = [
     "get_problem",
     "integer",
     "load_result",
+    "optimizer",
     "pareto_search",
     "real",
 ]

@@ -340,7 +340,11 @@ class Conditional(Protocol):
 
 @runtime_checkable
 class AskTell(Protocol):
-    """A generator that can be driven from outside, in inside directions."""
+    """A generator that can be driven from outside, in inside directions.
+
+    `own_points` (a class attribute, taken for False where it is missing) says whether `tell` also takes rows that were
+    not asked for, with `id` -1.
+    """
 
     def ask(self, n: int) -> Candidates:
         """At most `n` rows with `id` and NaN objectives; none while it waits for outstanding ones."""

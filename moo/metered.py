@@ -98,6 +98,10 @@ class Metered:
             return None
         return torch_generator(self.seed, f"{name} apart" if self._apart else name, place)
 
+    def count(self, cost: int) -> None:
+        """Note what was spent elsewhere: evaluations that somebody made and told."""
+        self._pay(cost)
+
     def _spent(self) -> int:
         return self.used_apart if self._apart else self.used
 

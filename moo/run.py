@@ -29,6 +29,7 @@ class Run:
     Attributes:
         setting: The one in force; `setting_began` is what was used when it began, `gathered` what it has brought.
         ended: Why the loop stopped.
+        watched: Whether a method that gets nowhere is an error; not where somebody else drives it.
     """
 
     problem: Metered
@@ -42,6 +43,7 @@ class Run:
     setting_began: int = 0
     gathered: list[Candidates] = field(default_factory=list)
     ended: str = ""
+    watched: bool = True
     _last: Candidates | None = None  # of the step before, with the weights of policies
     _reported: dict[str, Candidates] = field(
         default_factory=dict
@@ -82,6 +84,8 @@ class Run:
         self.history.record(self.problem.used, self.archive.front, self.problem.reference_point, changed=changed)
         if frozen:
             self._measure_again()
+        if not self.watched:
+            return
         self._counts["steps"] += len(candidates) > 0
         self._counts["idle"] = 0 if spent else self._counts["idle"] + 1
         if self._counts["idle"] >= IDLE_STEPS:

@@ -1,7 +1,10 @@
 import pytest
+import torch
 from inputs import TOY_GENERATORS
 
 from moo.generators import GENERATORS
+
+torch.set_num_threads(1)  # as in the loop: the machine's cores are shared by several test processes
 
 
 @pytest.fixture(autouse=True)

@@ -6,5 +6,6 @@ GENERATORS: dict[str, str] = {
     "moead": "moo.generators.evolutionary:MOEAD",
     "sms-emoa": "moo.generators.evolutionary:SMSEMOA",
     "spea2": "moo.generators.evolutionary:SPEA2",
+    "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
     "random": "moo.generators.random_search:RandomSearch",
 }
