@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import platform
 from collections.abc import Mapping
@@ -255,6 +256,7 @@ def choose_device(device: str) -> str:
     return device
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Of everything that a result can depend on."""
     packages = ("moo-suite", "torch", "numpy", "scipy", "pymoo", "moocore", "botorch")

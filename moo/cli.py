@@ -331,5 +331,39 @@ def results_of(folder: Path, problem: str) -> list[Any]:
     return groups[problem] if problem else next(iter(groups.values()))
 
 
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="Which claims.")] = "foundation",
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller form, within two minutes.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A folder. Default: benchmarks/results of a checkout.")
+    ] = None,
+) -> None:
+    """Measure the claims that the project makes about itself. Exit code 0: all met; 2: some are not; 1: an error.
+
+    Example: `moo reproduce foundation --quick`
+    """
+    from moo.benchmarks import claims
+
+    folder = out or results_folder()
+    if quick and out is None:
+        folder = Path("runs") / "reproduce-quick"  # a smaller form never stands among the results
+    try:
+        records = claims.reproduce(name, folder / f"{name}.json", quick=quick, say=typer.echo)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise fail(error) from None
+    typer.echo(f"Written to {folder / f'{name}.json'}")
+    raise typer.Exit(claims.exit_code(records))
+
+
+def results_folder() -> Path:
+    """`benchmarks/results` of a checkout, else `runs/results`."""
+    import moo.benchmarks
+
+    here = Path(str(moo.benchmarks.__file__)).parent
+    checkout = here.name == "benchmarks" and (here.parent / "pyproject.toml").exists()
+    return here / "results" if checkout else Path("runs") / "results"
+
+
 if __name__ == "__main__":
     app()

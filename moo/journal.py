@@ -1,11 +1,12 @@
 """The journal: every evaluated row, appended as soon as it is paid for, so that a resumed run pays for none twice.
 
-The file holds one numpy array of records after the other (`numpy.save` on one handle), readable with numpy alone. A
+The file holds one numpy array of records after the other, as `numpy.save` writes them, readable with numpy alone. A
 process killed while writing leaves at most one torn record array at the end, which is cut off on opening.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import warnings
@@ -64,6 +65,7 @@ class Journal:
         self._blocks: list[np.ndarray] = []
         self._starts: list[int] = []
         self._length = 0
+        self._headers: dict[tuple[np.dtype, int], bytes] = {}
         whole = 0
         if path.exists():
             with path.open("rb") as file:
@@ -131,8 +133,13 @@ class Journal:
         self._write(_pack(rows, evaluation))
 
     def _write(self, records: np.ndarray) -> None:
+        key = (records.dtype, len(records))
+        if key not in self._headers:  # making a header costs more than writing a batch
+            buffer = io.BytesIO()
+            np.lib.format.write_array_header_1_0(buffer, np.lib.format.header_data_from_array_1_0(records))
+            self._headers[key] = buffer.getvalue()
         try:
-            np.save(self._file, records, allow_pickle=False)
+            self._file.write(self._headers[key] + records.tobytes())
             self._file.flush()
         except OSError as error:
             raise OSError(error.errno, f"could not write the journal: {error.strerror}", str(self.path)) from error

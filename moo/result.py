@@ -213,5 +213,5 @@ def read_result(folder: Path, build: Callable[[Mapping[str, Any]], Any]) -> Sear
         raise ValueError(f"{folder} was written in format {newer}, this version reads up to {FORMAT}. Update moo.")
     names = ("front", "finals", "additions", "failures", "least_violating")
     rows = {name: read_candidates(folder / f"{name}.npz") for name in names}
-    history = pd.read_csv(folder / "history.csv", float_precision="round_trip")
+    history = pd.read_csv(folder / "history.csv", converters={"hypervolume": float})  # exact, unlike pandas' own
     return SearchResult(**rows, history=history, config=config, record=record, _build=lambda: build(config))

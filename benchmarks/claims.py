@@ -1,0 +1,181 @@
+"""The claims that the project makes about itself, as data; `moo reproduce` measures them.
+
+A claim's required figure is copied from the issue that set it, its unit is the bar's. A function in `perf/` measures it
+and says whether it is met; a peer or a device that is absent is "not measured", never "met".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from moo.checks import unknown_name
+from moo.choosing import versions
+from moo.registry import resolve
+from moo.storage import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim.
+
+    Attributes:
+        what: In a line.
+        against: The paper's or the peer's figure, or what is compared with.
+        required: The bar, verbatim.
+        measure: `"module:function"`; called with `quick`, gives a `Measurement`.
+        quick: What the smaller form requires; None: it has none.
+    """
+
+    what: str
+    against: str
+    required: str
+    measure: str
+    quick: str | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a claim's function found.
+
+    Attributes:
+        met: Whether the bar is met; None: not measured.
+        median, worst: In words, with their unit.
+        seeds: Which.
+        shortfall: By how much it falls short, or why it was not measured; empty where met.
+        details: Further figures, JSON values.
+    """
+
+    met: bool | None
+    median: str
+    worst: str
+    seeds: list[int]
+    shortfall: str = ""
+    details: Mapping[str, Any] | None = None
+
+    @property
+    def verdict(self) -> str:
+        """As people read it."""
+        if self.met is None:
+            return f"not measured ({self.shortfall})"
+        return "met" if self.met else f"short by {self.shortfall}"
+
+
+CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "foundation": (
+        Claim(
+            "pymoo's methods: finals equal a direct run of pymoo, and the archive all that it evaluated",
+            "pymoo.optimize.minimize, same seed and budget",
+            "each pymoo-backed method's `finals` equal a direct pymoo run's result (on our problem wrapped for pymoo, "
+            "at whole generations) bit for bit, same seed and budget, and its archive equals the non-dominated set of "
+            "all that run's evaluations (ZDT1, ZDT3, DTLZ2, RE21)",
+            "moo.benchmarks.perf.parity:measure",
+            quick="the same at 1,000 evaluations",
+        ),
+        Claim(
+            "What the loop costs over pymoo's own",
+            "pymoo's minimize with NSGA-II on ZDT1, population 100, 25,000 evaluations",
+            "the loop costs <= 20 % CPU (stretch 10 %) over a direct pymoo run of NSGA-II on ZDT1, population 100, "
+            "25,000 evaluations, history, archive and checkpoint included",
+            "moo.benchmarks.perf.loop_overhead:measure",
+            quick="the same at 10,000 evaluations, <= 30 %",
+        ),
+        Claim(
+            "What a noisy front is reported to be worth",
+            "its noise-free hypervolume",
+            "on ZDT1 with noise of sd .3, 20,000 evaluations of NSGA-II, the reported hypervolume of the front is "
+            "within 5 % of its true (noise-free) one",
+            "moo.benchmarks.perf.noise:measure",
+        ),
+        Claim(
+            "Starting the command line",
+            "CPU seconds of `moo --help` and `moo list`",
+            "`moo --help` and `moo list` without importing torch, <= .4 s CPU",
+            "moo.benchmarks.perf.startup:measure",
+            quick="the same",
+        ),
+    ),
+}
+
+
+def machine() -> str:
+    """Processor, cores, system."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
+        name = next(lines, f": {name}").partition(":")[2].strip()
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def reproduce(
+    name: str, path: Path, *, quick: bool = False, say: Callable[[str], object] = print
+) -> list[dict[str, Any]]:
+    """Measure the claims of one name, those measured before at the same versions excepted.
+
+    Args:
+        name: Of a group of claims.
+        path: The JSON file that holds what was measured; written after each claim.
+        quick: The smaller forms.
+        say: Called with lines for people.
+
+    Returns:
+        One record per claim: what, required, measured, verdict, machine; `error` where measuring failed.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name not in CLAIMS:
+        raise ValueError(unknown_name("claims", name, CLAIMS))
+    before = {record["what"]: record for record in read_json(path)["claims"]} if path.exists() else {}
+    records = []
+    for claim in CLAIMS[name]:
+        if quick and claim.quick is None:
+            continue
+        record = before.get(claim.what)
+        current = {"versions": versions(), "machine": machine(), "quick": quick, "required": _required(claim, quick)}
+        if record is None or "error" in record or any(record.get(key) != value for key, value in current.items()):
+            say(f"measuring: {claim.what} ...")
+            record = {**asdict(claim), **current, **_measure(claim, quick)}
+        records.append(record)
+        kept = [old for what, old in before.items() if what not in {new["what"] for new in records}]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"name": name, "claims": records + kept})
+        for line in describe(record):
+            say(line)
+    return records
+
+
+def _required(claim: Claim, quick: bool) -> str:
+    return str(claim.quick) if quick else claim.required
+
+
+def _measure(claim: Claim, quick: bool) -> dict[str, Any]:
+    function = resolve({claim.what: claim.measure}, claim.what, "claim")
+    try:
+        found: Measurement = function(quick=quick)
+    except Exception as error:
+        return {"verdict": f"error: {type(error).__name__}: {error}", "error": traceback.format_exc()}
+    plain: dict[str, Any] = json.loads(json.dumps({**asdict(found), "verdict": found.verdict}))
+    return plain
+
+
+def describe(record: Mapping[str, Any]) -> list[str]:
+    """A claim's record in lines."""
+    lines = [record["what"], f"  against   {record['against']}", f"  required  {record['required']}"]
+    if "error" not in record:
+        lines.append(f"  measured  median {record['median']}, worst {record['worst']}, seeds {record['seeds']}")
+    return [*lines, f"  verdict   {record['verdict']}", f"  machine   {record['machine']}", ""]
+
+
+def exit_code(records: list[dict[str, Any]]) -> int:
+    """0 where every claim is met, 2 where some are short or not measured, 1 on an error."""
+    if any("error" in record for record in records):
+        return 1
+    return 0 if all(record["verdict"] == "met" for record in records) else 2
