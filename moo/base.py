@@ -116,7 +116,7 @@ class Candidates:
 
     @staticmethod
     def cat(parts: Sequence[Candidates]) -> Candidates:
-        """One record after the other; a column that a part lacks is filled (NaN, -1, False or "")."""
+        """One record after the other; a column that a part lacks is filled: NaN, -1 (0 in bytes), False or ""."""
         full = [part for part in parts if len(part)] or list(parts[:1])
         if len(full) == 1:
             return full[0]
@@ -155,7 +155,7 @@ def _join(columns: Sequence[Any], lengths: Sequence[int]) -> Any:
     """Concatenate one extra column; a part that lacks it (None) is filled."""
     model = next(column for column in columns if column is not None)
     if isinstance(model, Tensor):
-        fill = _FILL[model.numpy().dtype.kind]
+        fill = float("nan") if model.is_floating_point() else 0 if model.dtype in (torch.bool, torch.uint8) else -1
         shape = model.shape[1:]
         return torch.cat(
             [model.new_full((n, *shape), fill) if c is None else c for c, n in zip(columns, lengths, strict=True)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,13 @@ def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None)
         TypeError: It is no whole number (booleans are not counts; `1e4` is accepted).
         ValueError: It lies outside the range.
     """
-    whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
-    if isinstance(value, bool) or not (whole or hasattr(value, "__index__")):
-        raise TypeError(f"`{name}` should be a whole number. Found {value!r}.")
-    number = int(value)
+    try:
+        whole = isinstance(value, float) and value.is_integer()
+        number = int(value) if whole else operator.index(value)
+        if isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool"):
+            raise TypeError("a truth value is no count")
+    except TypeError as error:
+        raise TypeError(f"`{name}` should be a whole number. Found {value!r}.") from error
     if number < low or (high is not None and number > high):
         limits = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"`{name}` should be {limits}. Found {number}.")
@@ -60,6 +64,8 @@ def _numbers(value: Any) -> torch.Tensor:
     import torch
 
     if isinstance(value, torch.Tensor):
+        if value.is_complex():
+            raise TypeError("its numbers are complex")
         return value.detach().to(device="cpu", dtype=torch.float64)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":

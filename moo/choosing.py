@@ -25,7 +25,6 @@ from moo.preferences import check_preferences
 from moo.problems import get_problem
 from moo.registry import parse_spec, resolve
 from moo.run import Run
-from moo.storage import read_state
 from moo.tuners import TUNERS
 
 SMALL_BUDGET = 500  # evaluations up to which a surrogate pays
@@ -44,6 +43,8 @@ def find_problem(problem: Any, **of_a_function: Any) -> Problem:
         ValueError: The name or an option is unknown, the problem has a single objective, or an argument of functions
             was given with something else.
     """
+    if isinstance(problem, type):
+        raise TypeError(f"`problem` should be an instance. {problem.__name__} is a class: make one of it first.")
     found: Any = get_problem(problem) if isinstance(problem, str) else problem
     if not hasattr(found, "kind") and callable(found):
         given = {name: value for name, value in of_a_function.items() if value is not None}
@@ -216,7 +217,7 @@ def solution_shape(problem: Any) -> tuple[int, ...]:
     return tuple(problem.start(0).shape[1:]) if problem.kind == "construction" else (1,)
 
 
-def rebuild_generator(folder: Path, config: Mapping[str, Any], problem: Any = None) -> Generator:
+def rebuild_generator(folder: Path, config: Mapping[str, Any], state: Any, problem: Any = None) -> Generator:
     """The method of a saved result as it stood at the end.
 
     Raises:
@@ -236,7 +237,8 @@ def rebuild_generator(folder: Path, config: Mapping[str, Any], problem: Any = No
     kind = resolve(GENERATORS, config["method"], "method")
     fixed = {"budget": config["budget"], "seed": config["seed"], "device": choose_device("auto"), "initial": known}
     generator: Generator = kind(meter, **fixed, **config["options"])
-    generator.load_state_dict(read_state(folder / "state"))
+    meter.load_state_dict(state["problem"])
+    generator.load_state_dict(state["generator"])
     return generator
 
 

@@ -6,8 +6,10 @@ every one is maximised.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,8 +73,8 @@ class Metered:
     # ------------------------------------------------------------------------------------------ what is left
     @property
     def remaining(self) -> int:
-        """What may still be spent."""
-        return max(self.budget - self.used, 0)
+        """What may still be spent; inside `apart()` there is no end to it."""
+        return sys.maxsize if self._apart else max(self.budget - self.used, 0)
 
     def affordable(self, rows: int, steps: int = 1) -> int:
         """How many of `rows`, each of up to `steps` units, still fit; at least one while anything remains.
@@ -86,11 +88,11 @@ class Metered:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Count evaluations inside separately: they serve a report and steer nothing."""
-        self._apart = True
+        before, self._apart = self._apart, True
         try:
             yield
         finally:
-            self._apart = False
+            self._apart = before
 
     def _noise(self, name: str, place: int) -> torch.Generator | None:
         """A stream for this call alone; None where the problem has no noise."""
@@ -147,7 +149,7 @@ class Metered:
         if known < n or n == 0:
             fresh = self._evaluate(rows[known:], start + known)
             if journal is not None:
-                journal.append(rows[known:], fresh)
+                journal.append(rows[known:], fresh, start + known)
             parts.append(fresh)
         return self._candidates(rows, join_evaluations(parts), start, preferences, extras)
 
@@ -156,11 +158,11 @@ class Metered:
         n = min(PROBES, self.remaining // 2)
         stream = torch_generator(self.seed, "probe")
         rows = self._problem.space.from_unit(torch.rand(n, self._problem.space.dim, generator=stream))
-        evaluation = self._checked(self._problem.probe(rows), n)
+        evaluation = self._checked(self._problem.probe(rows), rows)
         start = self.used
         self._pay(2 * n)
         if self._journal is not None and not len(self._journal):
-            self._journal.append(torch.cat([rows, rows]), join_evaluations([evaluation, evaluation]))
+            self._journal.append(torch.cat([rows, rows]), join_evaluations([evaluation, evaluation]), start)
         return self._candidates(rows, evaluation, start, None, None)
 
     def _evaluate(self, rows: Tensor, start: int) -> Evaluation:
@@ -170,19 +172,32 @@ class Metered:
         except Exception as error:  # a user's function may raise anything
             if len(rows) == 1:
                 lost = torch.full((1, self._problem.num_objectives), float("nan"), dtype=torch.float64)
-                return self._checked(Evaluation(lost, reasons={0: f"{type(error).__name__}: {error}"}), 1)
-            return join_evaluations([self._evaluate(rows[i : i + 1], start + i) for i in range(len(rows))])
-        return self._checked(result if isinstance(result, Evaluation) else Evaluation(result), len(rows))
+                return self._checked(Evaluation(lost, reasons={0: f"{type(error).__name__}: {error}"}), rows)
+            singles = [rows[i : i + 1] for i in range(len(rows))]
+            alone = [self._evaluate(row, start + i) for i, row in enumerate(singles)]
+            if any(one.solutions is not None for one in alone):
+                alone = [
+                    replace(one, solutions=row if one.solutions is None else one.solutions)
+                    for one, row in zip(alone, singles, strict=True)
+                ]
+            return join_evaluations(alone)
+        return self._checked(result if isinstance(result, Evaluation) else Evaluation(result), rows)
 
-    def _checked(self, given: Evaluation, n: int) -> Evaluation:
-        """The same evaluation in float64 on the CPU, its failed rows marked, each with a reason."""
-        problem = self._problem
+    def _checked(self, given: Evaluation, rows: Tensor) -> Evaluation:
+        """The same evaluation of `rows` in float64 on the CPU, its failed rows marked, each with a reason."""
+        problem, n = self._problem, len(rows)
         m, c = problem.num_objectives, problem.num_constraints
         objectives = self._column("objectives", given.objectives, n, m)
         std = None if given.std is None else self._column("std", given.std, n, m)
         failed = ~torch.isfinite(objectives).all(dim=1)
+        flagged = torch.zeros(n, dtype=torch.bool)
         if given.failed is not None:
-            failed = failed | given.failed.detach().cpu().to(torch.bool)
+            flagged = torch.as_tensor(given.failed).detach().cpu().to(torch.bool)
+            if flagged.shape != (n,):
+                raise ValueError(
+                    f"`failed` returned by problem {problem.name} should have shape [{n}]. Found {list(flagged.shape)}."
+                )
+            failed = failed | flagged
         constraints = None
         if given.constraints is not None:
             constraints = self._column("constraints", given.constraints, n, c)
@@ -191,13 +206,18 @@ class Metered:
             raise ValueError(f"Problem {problem.name!r} should return {c} constraints. Found none.")
         elif c:
             constraints = torch.full((n, c), float("nan"), dtype=torch.float64)
-        reasons = {int(row): str(text) for row, text in given.reasons.items()}
+        solutions = given.solutions
+        if solutions is not None and solutions.shape != rows.shape:
+            raise ValueError(
+                f"`solutions` returned by problem {problem.name} should have shape {list(rows.shape)}. "
+                f"Found {list(solutions.shape)}."
+            )
+        reasons: dict[int, str] = {}
         if failed.any():
-            objectives = torch.where(failed[:, None], float("nan"), objectives)
             for row in torch.nonzero(failed).flatten().tolist():
-                values = objectives if given.failed is not None and bool(given.failed[row]) else given.objectives
-                reasons.setdefault(row, f"returned {torch.as_tensor(values)[row].tolist()}")
-        return Evaluation(objectives, constraints, std, failed, reasons, given.solutions)
+                reasons[row] = _printable(given.reasons.get(row)) or _why(row, flagged, objectives, constraints)
+            objectives = torch.where(failed[:, None], float("nan"), objectives)
+        return Evaluation(objectives, constraints, std, failed, reasons, solutions)
 
     def _column(self, what: str, values: Any, n: int, width: int) -> Tensor:
         return check_matrix(f"{what} returned by problem {self._problem.name}", values, rows=n, columns=width)
@@ -319,7 +339,7 @@ class MeteredEnvironment(Metered):
         failed = running & ~torch.isfinite(rewards).all(dim=1)
         counted = (running & ~failed)[:, None]
         rewards = torch.where(counted, turn(rewards.to(torch.float64), problem.directions), 0.0)
-        state = torch.where(running.reshape(-1, *[1] * (state.ndim - 1)), moved, state)
+        state = torch.where((running & ~failed).reshape(-1, *[1] * (state.ndim - 1)), moved, state)
         return state, rewards, (terminated & running) | failed, (truncated & running) | (active & ~running), failed
 
 
@@ -339,6 +359,20 @@ class MeteredText(Metered):
         objectives = self._column("scores", self._problem.score(prompts, completions), n, self._problem.num_objectives)
         failed = ~torch.isfinite(objectives).all(dim=1)
         return turn(objectives, self._problem.directions), failed
+
+
+def _printable(reason: Any) -> str:
+    """A reason as arrays of text can hold it: without zero characters at its end."""
+    return "" if reason is None else str(reason).rstrip("\0")
+
+
+def _why(row: int, flagged: Tensor, objectives: Tensor, constraints: Tensor | None) -> str:
+    """Why a row failed, where the problem did not say."""
+    if not torch.isfinite(objectives[row]).all():
+        return f"returned {objectives[row].tolist()}"
+    if constraints is not None and not torch.isfinite(constraints[row]).all():
+        return f"returned constraints {constraints[row].tolist()}"
+    return "flagged as failed, without a reason" if flagged[row] else "failed"
 
 
 def metered(problem: Problem, budget: int, seed: int, *, reference_point: Any = None) -> Metered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from moo.checks import unknown_name
@@ -48,11 +49,14 @@ def check_option(name: str, option: Option, value: Any) -> Any:
     kind = type(option.default)
     if option.low is not None or option.high is not None or kind in (int, float):
         whole = kind is int or (option.default is None and isinstance(option.low, int))
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or (whole and (not math.isfinite(value) or value != int(value))):
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        lost = number and value != value  # NaN; asked like this, because math.isnan refuses huge whole numbers
+        if not number or (whole and (lost or abs(value) == math.inf or value != int(value))):
             raise TypeError(f"Option `{name}` should be a {'whole ' if whole else ''}number. Found {value!r}.")
         low, high = option.low, option.high
-        if math.isnan(value) or (low is not None and value < low) or (high is not None and value > high):
+        if lost and low is None and high is None:
+            raise ValueError(f"Option `{name}` should be a number. Found {value}.")
+        if lost or (low is not None and value < low) or (high is not None and value > high):
             limits = (
                 f"from {low} to {high}" if None not in (low, high) else f"at {'least' if high is None else 'most'} "
             )

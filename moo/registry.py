@@ -42,7 +42,7 @@ def summary(target: str) -> str:
 
 
 def parse_value(text: str) -> Any:
-    """Read one option's value: a number, `true`/`false`/`none`, a `+` list of these, or the text itself."""
+    """Read one option's value: a number, `true`/`false`/`none`, a `+` list of these (`a+`: of one), or text."""
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
@@ -52,7 +52,7 @@ def parse_value(text: str) -> Any:
         except ValueError:
             continue
     if "+" in text:
-        return [parse_value(part) for part in text.split("+")]
+        return [parse_value(part) for part in text.removesuffix("+").split("+")]
     return text
 
 
@@ -80,13 +80,30 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 
 def format_value(value: Any) -> str:
-    """Write one option's value as `parse_value` reads it."""
+    """Write one option's value as `parse_value` reads it.
+
+    Raises:
+        ValueError: It would not read back as it is.
+    """
     if isinstance(value, list | tuple):
-        return "+".join(format_value(part) for part in value)
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+        text = "+".join(format_value(part) for part in value) + ("+" if len(value) == 1 else "")
+    elif value is None or isinstance(value, bool):
+        text = str(value).lower()
+    else:
+        text = str(value).replace("e+", "e") if isinstance(value, float) else str(value)
+    read, wanted = parse_value(text), list(value) if isinstance(value, tuple) else value
+    if repr(read) != repr(wanted) or text != text.strip() or not text or set(text) & set(",=\n"):
+        raise ValueError(f"{value!r} cannot be written as the value of an option.")
+    return text
 
 
 def format_spec(name: str, options: Mapping[str, Any]) -> str:
     """Write a name and its options as `parse_spec` reads them."""
-    body = ",".join(f"{key}={format_value(value)}" for key, value in options.items())
+    parts = []
+    for key, value in options.items():
+        try:
+            parts.append(f"{key}={format_value(value)}")
+        except ValueError as error:
+            raise ValueError(f"Option `{key}` of {name}: {error}") from error
+    body = ",".join(parts)
     return f"{name}:{body}" if body else name

@@ -20,8 +20,10 @@ from moo.preferences import augmented_tchebycheff, check_preferences
 from moo.space import Space
 from moo.storage import (
     FORMAT,
+    DamagedFileError,
     read_candidates,
     read_json,
+    read_state,
     refuse_other_run,
     write_candidates,
     write_file,
@@ -54,6 +56,7 @@ class SearchResult:
     config: Mapping[str, Any]
     record: Mapping[str, Any]
     _build: Callable[[], Any] = field(repr=False, compare=False)
+    _state: Callable[[], Any] = field(repr=False, compare=False)
 
     # ------------------------------------------------------------------------------------------ what is asked most
     @property
@@ -183,7 +186,7 @@ class SearchResult:
         write_file(folder / "failures.csv", lambda file: file.write(_csv(self._table(self.failures))))
         write_file(folder / "front.csv", lambda file: file.write(_csv(self._table(self.front))))
         write_file(folder / "history.csv", lambda file: file.write(_csv(self.history)))
-        write_state(folder / "state", self.generator.state_dict())
+        write_state(folder / "state", self._state())
         write_json(folder / "record.json", {"format": FORMAT, **self.record})
         return folder
 
@@ -194,11 +197,15 @@ def _csv(table: pd.DataFrame) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
     writer.writerows(table.astype(object).itertuples(index=False, name=None))
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")
 
 
-def read_result(folder: Path, build: Callable[[Mapping[str, Any]], Any]) -> SearchResult:
-    """Read what `SearchResult.save` wrote; `build` makes the generator from the configuration when it is asked for.
+def read_result(folder: Path, build: Callable[[Mapping[str, Any], Any], Any]) -> SearchResult:
+    """Read what `SearchResult.save` wrote.
+
+    Args:
+        folder: Where.
+        build: Makes the generator from configuration and state, when it is asked for.
 
     Raises:
         FileNotFoundError: The folder holds no finished run.
@@ -213,5 +220,25 @@ def read_result(folder: Path, build: Callable[[Mapping[str, Any]], Any]) -> Sear
         raise ValueError(f"{folder} was written in format {newer}, this version reads up to {FORMAT}. Update moo.")
     names = ("front", "finals", "additions", "failures", "least_violating")
     rows = {name: read_candidates(folder / f"{name}.npz") for name in names}
-    history = pd.read_csv(folder / "history.csv", converters={"hypervolume": float})  # exact, unlike pandas' own
-    return SearchResult(**rows, history=history, config=config, record=record, _build=lambda: build(config))
+    try:
+        history = pd.read_csv(folder / "history.csv", converters={"hypervolume": float})  # exact, unlike pandas' own
+        history = history[["used", "front_size", "hypervolume"]]
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise DamagedFileError.of(folder / "history.csv", error) from error
+
+    def state() -> Any:
+        stored = read_state(folder / "state")
+        if stored is None:
+            raise FileNotFoundError(f"{folder / 'state'} is missing: the method of this result cannot be rebuilt.")
+        return stored
+
+    return SearchResult(
+        **rows,
+        history=history,
+        config=config,
+        record=record,
+        _build=lambda: build(config, state()),
+        _state=state,
+    )

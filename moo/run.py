@@ -19,7 +19,8 @@ from moo.reevaluation import distinct, honest_front, needs_reevaluation
 from moo.result import SearchResult
 
 IDLE_STEPS = 1000  # steps in a row that neither spend nor finish, after which a method is taken to be stuck
-HOPELESS_STEPS = 3  # whole steps without a single success
+HOPELESS_STEPS = 3  # whole steps without a single success ...
+HOPELESS_ROWS = 20  # ... and so many failed rows, so that a method of one row a step gets a chance
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Run:
         """Take in what a step gave: archive, failures, reference point, history.
 
         Raises:
-            RuntimeError: Nothing has succeeded in three whole steps, or the method neither spends nor finishes.
+            RuntimeError: Nothing has succeeded in three whole steps and twenty rows, or the method is stuck.
         """
         self._last = candidates
         if self.setting is not None:
@@ -91,7 +92,7 @@ class Run:
         if self._counts["idle"] >= IDLE_STEPS:
             name = self.config["method"]
             raise RuntimeError(f"Method {name!r} neither spent budget nor finished in {IDLE_STEPS} steps in a row.")
-        if self._counts["steps"] == HOPELESS_STEPS:
+        if self._counts["steps"] >= HOPELESS_STEPS and sum(map(len, self._failures)) >= HOPELESS_ROWS:
             self._check_hope()
 
     def close(self) -> None:
@@ -198,6 +199,7 @@ class Run:
             config=self.config,
             record=record,
             _build=lambda: self.generator,
+            _state=lambda: {"problem": self.problem.state_dict(), "generator": self.generator.state_dict()},
         )
 
     def _outside(self, candidates: Candidates) -> Candidates:

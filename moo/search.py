@@ -204,4 +204,4 @@ def load_result(folder: str | Path, problem: Any = None) -> SearchResult:
         DamagedFileError: A file cannot be read; it is named.
     """
     folder = Path(folder)
-    return read_result(folder, lambda config: rebuild_generator(folder, config, problem))
+    return read_result(folder, lambda config, state: rebuild_generator(folder, config, state, problem))

@@ -18,22 +18,23 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from moo.base import Candidates
 
 FORMAT = 1  # of the directory; a newer one is refused
-FREE = ("format", "budget", "reevaluations", "versions")  # may differ from one life of a run to the next
+FREE = ("format", "budget", "choice", "reevaluations", "versions")  # may differ from one life of a run to the next
 
 
 class DamagedFileError(ValueError):
     """A file of a run cannot be read."""
 
-
-def _damaged(path: Path, error: Exception) -> DamagedFileError:
-    return DamagedFileError(f"{path} is damaged ({type(error).__name__}: {error}). Delete it and run again.")
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> DamagedFileError:
+        """The error for a file that could not be read because of another one."""
+        return cls(f"{path} is damaged ({type(error).__name__}: {error}). Delete it and run again.")
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -47,10 +48,12 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with temporary.open("wb") as file:
             write(file)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, f"could not be written: {error.strerror}", str(path)) from error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"could not be written: {error.strerror}", str(path)) from error
+        raise
 
 
 def folder_name(problem: str, method: str, seed: int, identity: Mapping[str, Any]) -> str:
@@ -75,7 +78,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from error
+        raise DamagedFileError.of(path, error) from error
 
 
 def refuse_other_run(folder: Path, config: Mapping[str, Any]) -> None:
@@ -128,7 +131,7 @@ def read_candidates(path: Path) -> Candidates:
     except FileNotFoundError:
         raise
     except Exception as error:  # zip, zlib, header and key errors alike
-        raise _damaged(path, error) from error
+        raise DamagedFileError.of(path, error) from error
 
 
 def _column(array: np.ndarray) -> Any:
@@ -155,13 +158,13 @@ def write_state(folder: Path, state: Any) -> None:
     try:
         write_json(temporary / "tree.json", {"format": FORMAT, "state": tree})
         write_file(temporary / "arrays.npz", lambda file: np.savez(file, allow_pickle=False, **arrays))
-        try:
-            save_file(tensors, temporary / "tensors.safetensors")
-        except SafetensorError as error:
-            raise OSError(0, f"could not be written: {error}", str(folder / "tensors.safetensors")) from error
+        write_file(temporary / "tensors.safetensors", lambda file: file.write(safetensors.torch.save(tensors)))
         if folder.exists():
             folder.rename(old)
         temporary.rename(folder)
+    except OSError as error:
+        name = Path(error.filename or temporary).name
+        raise OSError(error.errno, error.strerror, str(folder / name if name != temporary.name else folder)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
@@ -178,14 +181,14 @@ def read_state(folder: Path) -> Any:
         old.rename(folder)
     if not folder.exists():
         return None
-    packed = read_json(folder / "tree.json")
     try:
+        packed = read_json(folder / "tree.json")
         tensors = load_file(folder / "tensors.safetensors")
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _unpack(packed["state"], tensors, arrays)
     except Exception as error:  # safetensors, zip, header and key errors alike
-        raise _damaged(folder, error) from error
+        raise DamagedFileError.of(folder, error) from error
 
 
 def _pack(value: Any, place: str, tensors: dict[str, torch.Tensor], arrays: dict[str, np.ndarray]) -> Any:
@@ -194,7 +197,7 @@ def _pack(value: Any, place: str, tensors: dict[str, torch.Tensor], arrays: dict
         name = f"{len(tensors)} {place}"  # the number keeps names apart where keys hold dots
         tensors[name] = value.detach().cpu().clone().contiguous()
         return {"tensor": name}
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufcSU":
         name = f"{len(arrays)} {place}"
         arrays[name] = value
         return {"array": name}

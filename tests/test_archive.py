@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from asserts import assert_same_candidates
@@ -30,7 +32,7 @@ def streams(draw, constrained=None):
 
 
 def chunks(rows, cuts):
-    return [rows.rows(slice(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [rows.rows(slice(a, b)) for a, b in pairwise(cuts)]
 
 
 def beats(a, b):

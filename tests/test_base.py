@@ -38,7 +38,12 @@ moderate = settings(max_examples=60, deadline=None)
 # ------------------------------------------------------------------------------------------------- the record
 @pytest.mark.parametrize("wrong", ["objectives", "preferences", "id", "reason"])
 def test_columns_of_different_length_are_refused(wrong):
-    parts = {"objectives": torch.zeros(3, 2), "preferences": torch.zeros(3, 2), "id": torch.zeros(3), "reason": [""] * 3}
+    parts = {
+        "objectives": torch.zeros(3, 2),
+        "preferences": torch.zeros(3, 2),
+        "id": torch.zeros(3),
+        "reason": [""] * 3,
+    }
     parts[wrong] = np.array([""] * 2) if wrong == "reason" else parts[wrong][:2]
     objectives, preferences = parts.pop("objectives"), parts.pop("preferences")
     with pytest.raises(ValueError, match=rf"as many rows in every column as solutions \(3\). Found {{'{wrong}': 2}}"):
@@ -92,7 +97,10 @@ def test_parts_joined_again_are_the_whole(sizes, names):
 
 def test_what_a_part_lacks_is_filled_by_kind():
     bare = record(2, ())
-    for joined, lacking in [(Candidates.cat([bare, record(1)]), slice(2)), (Candidates.cat([record(1), bare]), slice(1, 3))]:
+    for joined, lacking in [
+        (Candidates.cat([bare, record(1)]), slice(2)),
+        (Candidates.cat([record(1), bare]), slice(1, 3)),
+    ]:
         extras = {name: column[lacking] for name, column in joined.extras.items()}
         assert extras["constraints"].isnan().all()
         assert extras["constraints"].shape == (2, 2)

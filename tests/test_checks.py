@@ -25,7 +25,7 @@ def test_a_name_of_any_type_is_quoted():
 
 
 # ------------------------------------------------------------------------------------------------- counts
-@pytest.mark.parametrize("value", [3, 3.0, np.int64(3), np.float64(3), np.uint8(3), torch.tensor(3), 3e0])
+@pytest.mark.parametrize("value", [3, 3.0, np.int64(3), np.float64(3), np.uint8(3), torch.tensor(3)])
 def test_whole_numbers_of_any_type_are_counts(value):
     found = check_count("n", value)
     assert (type(found), found) == (int, 3)
@@ -49,14 +49,14 @@ def test_whole_numbers_of_any_type_are_counts(value):
     ],
 )
 def test_what_is_no_whole_number_is_refused(value):
-    with pytest.raises(TypeError, match="`n` should be a whole number. Found "):
+    with pytest.raises(TypeError, match=r"`n` should be a whole number. Found "):
         check_count("n", value)
 
 
 def test_counts_outside_the_range_are_refused():
-    with pytest.raises(ValueError, match="`n` should be at least 1. Found 0."):
+    with pytest.raises(ValueError, match=r"`n` should be at least 1. Found 0."):
         check_count("n", 0)
-    with pytest.raises(ValueError, match="`n` should be from 0 to 5. Found 6."):
+    with pytest.raises(ValueError, match=r"`n` should be from 0 to 5. Found 6."):
         check_count("n", 6, low=0, high=5)
     assert [check_count("n", edge, low=0, high=5) for edge in (0, 5)] == [0, 5]
 
@@ -69,13 +69,13 @@ def test_counts_have_no_upper_end_of_their_own(value):
 # ------------------------------------------------------------------------------------------------- numbers
 @pytest.mark.parametrize("value", [True, "1", None])
 def test_what_is_no_number_is_refused(value):
-    with pytest.raises(TypeError, match="`sd` should be a number, a spread. Found "):
+    with pytest.raises(TypeError, match=r"`sd` should be a number, a spread. Found "):
         check_number("sd", value, "a spread")
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), -float("inf")])
 def test_numbers_should_be_above_zero_and_finite(value):
-    with pytest.raises(ValueError, match="`sd` should be above 0 and finite, a spread. Found "):
+    with pytest.raises(ValueError, match=r"`sd` should be above 0 and finite, a spread. Found "):
         check_number("sd", value, "a spread")
 
 
@@ -122,9 +122,9 @@ def test_the_matrix_of_an_array_is_a_copy():
 )
 @pytest.mark.filterwarnings("ignore:Casting complex")
 def test_what_cannot_be_read_as_numbers_is_refused(value):
-    with pytest.raises(TypeError, match="`x` should be an array of numbers. Found "):
+    with pytest.raises(TypeError, match=r"`x` should be an array of numbers. Found "):
         check_matrix("x", value)
-    with pytest.raises(TypeError, match="`x` should be a list of 1 numbers. Found "):
+    with pytest.raises(TypeError, match=r"`x` should be a list of 1 numbers. Found "):
         check_vector("x", value, 1)
 
 
@@ -149,7 +149,7 @@ def test_no_rows_are_a_matrix():
 
 @pytest.mark.parametrize("value", [[1.0], [1.0, 2.0, 3.0], [[1.0, 2.0]], 1.0])
 def test_vectors_of_another_length_are_refused(value):
-    with pytest.raises(ValueError, match="`point` should be a list of 2 numbers. Found shape "):
+    with pytest.raises(ValueError, match=r"`point` should be a list of 2 numbers. Found shape "):
         check_vector("point", value, 2)
 
 

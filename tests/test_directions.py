@@ -26,7 +26,9 @@ def test_other_words_are_refused(given_words, found):
 
 @pytest.mark.parametrize("given_words", [["min"], ["min"] * 3, []])
 def test_another_number_of_words_is_refused(given_words):
-    with pytest.raises(ValueError, match=rf"`directions` should name one per objective \(2\). Found {len(given_words)}"):
+    with pytest.raises(
+        ValueError, match=rf"`directions` should name one per objective \(2\). Found {len(given_words)}"
+    ):
         check_directions(given_words, 2)
 
 

@@ -146,7 +146,9 @@ def test_rows_that_differ_are_evaluated_anew_and_the_old_file_is_kept(tmp_path, 
     changed = rows.clone()
     changed[diverging:] = rows_of(6, seed=1)[diverging:]
     journal = Journal(path)
-    with pytest.warns(UserWarning, match=rf"differs from the one that .*j.npy holds from evaluation {diverging + 1} on"):
+    with pytest.warns(
+        UserWarning, match=rf"differs from the one that .*j.npy holds from evaluation {diverging + 1} on"
+    ):
         served = journal.serve(0, changed)
     if diverging:
         assert_same_evaluation(served, evaluation_of(rows[:diverging]))

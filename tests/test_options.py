@@ -49,25 +49,25 @@ def test_defaults_pass_their_own_check(option):
 
 @pytest.mark.parametrize("value", [2.5, "3", True, None, [3], math.inf, math.nan, 3j])
 def test_whole_numbers_should_be_whole(value):
-    with pytest.raises(TypeError, match="Option `x` should be a whole number. Found "):
+    with pytest.raises(TypeError, match=r"Option `x` should be a whole number. Found "):
         check_option("x", COUNT, value)
 
 
 @pytest.mark.parametrize("value", ["0.5", False, None, [0.5]])
 def test_numbers_should_be_numbers(value):
-    with pytest.raises(TypeError, match="Option `x` should be a number. Found "):
+    with pytest.raises(TypeError, match=r"Option `x` should be a number. Found "):
         check_option("x", RATE, value)
 
 
 @pytest.mark.parametrize("value", [1, 101, pytest.param(10**400, id="huge")])
 def test_counts_outside_the_range_are_refused(value):
-    with pytest.raises(ValueError, match="Option `x` should be from 2 to 100. Found "):
+    with pytest.raises(ValueError, match=r"Option `x` should be from 2 to 100. Found "):
         check_option("x", COUNT, value)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0000001, math.inf, math.nan])
 def test_numbers_outside_the_range_are_refused(value):
-    with pytest.raises(ValueError, match="Option `x` should be from 1e-06 to 1.0. Found "):
+    with pytest.raises(ValueError, match=r"Option `x` should be from 1e-06 to 1.0. Found "):
         check_option("x", RATE, value)
 
 
@@ -81,7 +81,7 @@ def test_ranges_open_on_one_side(option, value, limits):
 
 
 def test_nan_is_refused_where_there_is_no_range_and_the_message_makes_sense():
-    with pytest.raises(ValueError, match="Option `x` should be .*Found nan") as caught:
+    with pytest.raises(ValueError, match=r"Option `x` should be .*Found nan") as caught:
         check_option("x", FREE, math.nan)
     assert "None" not in str(caught.value)
 
@@ -109,7 +109,9 @@ def test_what_is_not_given_has_its_default_in_the_order_declared():
 
 
 def test_unknown_options_name_their_owner_and_the_nearest():
-    with pytest.raises(ValueError, match=r"Unknown option of method 'm' 'cuont'. Did you mean 'count'\? Known: count, "):
+    with pytest.raises(
+        ValueError, match=r"Unknown option of method 'm' 'cuont'. Did you mean 'count'\? Known: count, "
+    ):
         resolve_options({"count": COUNT, "rate": RATE}, {"cuont": 3}, "method 'm'")
 
 

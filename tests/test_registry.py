@@ -92,7 +92,7 @@ def test_options_without_key_or_value_are_refused(text):
 
 
 def test_an_option_said_twice_is_refused():
-    with pytest.raises(ValueError, match="The option 'a' stands twice in 'a=1, a=2'. Say it once."):
+    with pytest.raises(ValueError, match=r"The option 'a' stands twice in 'a=1, a=2'. Say it once."):
         parse_options("a=1, a=2")
 
 

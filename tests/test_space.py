@@ -44,25 +44,25 @@ def test_a_column_of_one_level_is_allowed_where_it_is_whole():
 
 
 def test_a_column_needs_a_choice():
-    with pytest.raises(ValueError, match="`choices` of column 'c' should hold at least one value. Found none."):
+    with pytest.raises(ValueError, match=r"`choices` of column 'c' should hold at least one value. Found none."):
         categorical([], "c")
 
 
 def test_kinds_of_column_are_known():
-    with pytest.raises(ValueError, match="Unknown kind of column 'int'. Did you mean 'integer'"):
+    with pytest.raises(ValueError, match=r"Unknown kind of column 'int'. Did you mean 'integer'"):
         Column("int", 0, 1)
 
 
 # ------------------------------------------------------------------------------------------------- spaces
 def test_a_space_has_columns():
-    with pytest.raises(ValueError, match="A space should have at least one column. Found none."):
+    with pytest.raises(ValueError, match=r"A space should have at least one column. Found none."):
         Space(())
     with pytest.raises(ValueError, match="at least one column"):
         Space.of([])
 
 
 def test_names_differ():
-    with pytest.raises(ValueError, match="The columns of a space should have different names. 'x2' stands twice."):
+    with pytest.raises(ValueError, match=r"The columns of a space should have different names. 'x2' stands twice."):
         Space((real(0, 1, "x2"), real(0, 1)))
 
 

@@ -236,7 +236,7 @@ def record(n, seed=0):
     return Candidates.of(
         torch.rand(n, 2, 2, generator=stream),
         torch.rand(n, 2, generator=stream, dtype=torch.float64),
-        reason=np.array([f"é, \"{i}\"\n" for i in range(n)], dtype=str),
+        reason=np.array([f'é, "{i}"\n' for i in range(n)], dtype=str),
         failed=torch.rand(n, generator=stream) < 0.5,
         id=torch.arange(n),
         **{"parameters.w.b": torch.rand(n, 3, generator=stream)},
@@ -253,10 +253,10 @@ def test_rows_read_back_exactly_texts_included(tmp_path, n):
     assert isinstance(found.extras["reason"], np.ndarray)
 
 
-@pytest.mark.parametrize("value", [0.1, -0.0, 1e-320, math.nan, math.inf, 2**80, "é\ud83d\ude00", [None, True, {}]])
+@pytest.mark.parametrize("value", [0.1, -0.0, 1e-320, math.nan, math.inf, 2**80, "é😀\n\0", [None, True, {}]])
 def test_json_values_read_back_exactly(tmp_path, value):
     write_json(tmp_path / "x.json", {"value": value})
-    assert same(read_json(tmp_path / "x.json")["value"], value) or value == "é\ud83d\ude00"
+    assert same(read_json(tmp_path / "x.json")["value"], value)
 
 
 def test_json_keeps_the_order_of_its_keys(tmp_path):
@@ -314,7 +314,7 @@ def test_other_files_are_no_rows(tmp_path):
     for name in ("other", "short", "text"):
         with pytest.raises(DamagedFileError, match=f"{name}.npz is damaged"):
             read_candidates(tmp_path / f"{name}.npz")
-    with pytest.raises(FileNotFoundError, match="none.npz"):
+    with pytest.raises(FileNotFoundError, match=r"none.npz"):
         read_candidates(tmp_path / "none.npz")
 
 
@@ -425,13 +425,15 @@ def test_another_run_is_refused_and_the_message_says_what_differs(tmp_path):
     refuse_other_run(tmp_path / "none", config)
     write_json(tmp_path / "cell.json", {"format": 1, **config})
     refuse_other_run(tmp_path, {**config, "budget": 200})
-    with pytest.raises(ValueError, match=r"holds another run \(seed: 1 there, 2 now; options: \{'population': 20\} there"):
+    with pytest.raises(
+        ValueError, match=r"holds another run \(seed: 1 there, 2 now; options: \{'population': 20\} there"
+    ):
         refuse_other_run(tmp_path, {**config, "seed": 2, "options": {"population": 30}})
-    with pytest.raises(ValueError, match="Choose another folder, or make the same call as before to go on with it."):
+    with pytest.raises(ValueError, match=r"Choose another folder, or make the same call as before to go on with it."):
         refuse_other_run(tmp_path, {**config, "method": "random"})
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "f").write_text("")
-    with pytest.raises(ValueError, match="A folder is needed for the run's data. .*f is a file."):
+    with pytest.raises(ValueError, match=r"A folder is needed for the run's data. .*f is a file."):
         refuse_other_run(tmp_path / "f", {})

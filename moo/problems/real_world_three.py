@@ -170,7 +170,8 @@ class RE33(RealWorld):
     The number of friction surfaces is real, as in the suite. Objectives: mass (kg), stopping time (s), and the summed
     violation of four constraints, in the units of each: a ring of at least 20 mm, pressure, temperature, and a torque
     of at least 900. The outer radius may be smaller than the inner one: the mass is then negative and the ring violates
-    its constraint; where both are equal the row cannot be evaluated.
+    its constraint; where both are equal the row cannot be evaluated, and just above that the violation grows without
+    bound on the front. The reference front leaves out what violates by more than 25, the published nadir.
 
     Source: Ray and Liew 2002, Engineering Optimization 34(2); RE3-4-3 of Tanabe and Ishibuchi 2020. 11 to 20 friction
     surfaces are what the suite and its values have; its authors have since said that 2 to 11 was meant. 3.14 stands for
