@@ -42,10 +42,14 @@ def honest_front(problem: Metered, generator: Any, pool: Candidates, episodes: i
     if not len(pool):
         return pool
     with problem.apart():
-        chosen = _means(problem, generator, pool, episodes)
-        fine = torch.nonzero(~chosen.failed & (chosen.violation == 0)).flatten()
-        best = fine[non_dominated(chosen.objectives[fine])]
-        return _means(problem, generator, pool.rows(best), episodes)
+        chosen = _sound(_means(problem, generator, pool, episodes))
+        best = chosen.rows(non_dominated(chosen.objectives))
+        return _sound(_means(problem, generator, best, episodes))
+
+
+def _sound(candidates: Candidates) -> Candidates:
+    """The rows that succeeded at least once and are feasible on average."""
+    return candidates.rows(~candidates.failed & (candidates.violation == 0))
 
 
 def distinct(parts: list[Candidates]) -> Candidates:
@@ -54,7 +58,7 @@ def distinct(parts: list[Candidates]) -> Candidates:
     together = together.rows(~together.failed)
     seen: set[tuple[Any, ...]] = set()
     keep = []
-    for number, row in enumerate(together.solutions.reshape(len(together), -1).tolist()):
+    for number, row in enumerate(together.solutions.flatten(1).tolist()):
         key = tuple(row)
         if key not in seen:
             seen.add(key)
@@ -89,8 +93,8 @@ def _observe(problem: Metered, generator: Any, rows: Candidates, episodes: int) 
             environment, lambda observations, _: generator.act(copies, observations, stream), len(copies)
         )
         values = torch.where(failed[:, None], float("nan"), returns).cpu()
-        return values.reshape(n, episodes, -1), None
+        return values.reshape(n, episodes, problem.num_objectives), None
     told = problem.evaluate(rows.solutions[repeated])
     constraints = told.extras.get("constraints")
-    means = None if constraints is None else constraints.reshape(n, episodes, -1).nanmean(dim=1)
-    return told.objectives.reshape(n, episodes, -1), means
+    means = None if constraints is None else constraints.reshape(n, episodes, problem.num_constraints).nanmean(dim=1)
+    return told.objectives.reshape(n, episodes, problem.num_objectives), means
