@@ -101,6 +101,7 @@ def optimizer(
         reevaluations=0,
         seed=seed,
         device=device,
+        encodings=False,
     )
     if not isinstance(run.generator, AskTell):
         able = [name for name in fitting_methods(problem) if hasattr(resolve(GENERATORS, name, "method"), "ask")]

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from moo.adapters.callables import CallableProblem
+from moo.adapters.encodings import encode, encoding_for, misfit
 from moo.archive import Archive
 from moo.base import PROBLEM_KINDS, Candidates, Generator, Problem, Tuner, unsuitable
 from moo.checks import check_count, check_finite_rows, check_matrix, check_vector
@@ -45,7 +46,7 @@ def find_problem(problem: Any, **of_a_function: Any) -> Problem:
     """
     if isinstance(problem, type):
         raise TypeError(f"`problem` should be an instance. {problem.__name__} is a class: make one of it first.")
-    found: Any = get_problem(problem) if isinstance(problem, str) else problem
+    found: Any = get_problem(problem) if isinstance(problem, str) else adopt(problem)
     if not hasattr(found, "kind") and callable(found):
         given = {name: value for name, value in of_a_function.items() if value is not None}
         found = CallableProblem(found, given.pop("space", None), given.pop("directions", None), **given)
@@ -70,22 +71,49 @@ def find_problem(problem: Any, **of_a_function: Any) -> Problem:
     return result
 
 
-def fitting_methods(problem: Problem) -> list[str]:
-    """The names of the registered methods that take a problem."""
-    return [name for name in GENERATORS if not unsuitable(resolve(GENERATORS, name, "method"), problem)]
+def adopt(problem: Any) -> Any:
+    """A problem of pymoo or BoTorch as ours, told by its classes' modules; anything else as it is."""
+    homes = [kind.__module__ for kind in type(problem).__mro__]
+    if "pymoo.core.problem" in homes:
+        from moo.adapters.pymoo import FromPymoo
+
+        return FromPymoo(problem)
+    if any(home.startswith("botorch.test_functions") for home in homes):
+        from moo.adapters.botorch import FromBotorch
+
+        return FromBotorch(problem)
+    return problem
+
+
+def fitting_methods(problem: Problem, fits: Callable[[Any, Problem], str] = unsuitable) -> list[str]:
+    """The names of the registered methods that take a problem, by a function that says why one does not."""
+    return [name for name in GENERATORS if not fits(resolve(GENERATORS, name, "method"), problem)]
+
+
+def through(problem: Problem, method: str) -> Problem:
+    """The problem as a method takes it: itself, or through the first of the method's encodings that makes it fit.
+
+    Raises:
+        ValueError: Neither; the message says why, and which methods take the problem.
+    """
+    kind = resolve(GENERATORS, method, "method")
+    why_not = misfit(problem, kind)
+    if why_not:
+        fits = ", ".join(fitting_methods(problem, lambda other, it: misfit(it, other))) or "none so far"
+        raise ValueError(f"Method {method!r} does not fit {problem.name!r}: {why_not}. Methods that do: {fits}.")
+    encoding = encoding_for(problem, kind)
+    met: Problem = encode(problem, encoding) if encoding else problem
+    return met
 
 
 def choose_method(method: str, problem: Problem, budget: int) -> tuple[str, str]:
-    """The method's name and, where it was left to us, why this one.
+    """The method's name and, where it was left to us, why this one: of those that need no encoding.
 
     Raises:
-        ValueError: It is unknown, or does not take the problem; the message lists those which do.
+        ValueError: It is unknown, or none takes the problem.
     """
     if method != "auto":
-        why_not = unsuitable(resolve(GENERATORS, method, "method"), problem)
-        if why_not:
-            fits = ", ".join(fitting_methods(problem)) or "none so far"
-            raise ValueError(f"Method {method!r} does not fit {problem.name!r}: {why_not}. Methods that do: {fits}.")
+        resolve(GENERATORS, method, "method")
         return method, ""
     wanted: tuple[str, ...] = PREFERRED.get(problem.kind, ())
     if problem.kind == "vector":
@@ -169,8 +197,13 @@ def set_up(
     reevaluations: int,
     seed: int,
     device: str,
+    encodings: bool = True,
 ) -> Run:
-    """Check the arguments of `pareto_search`, each where its rule lives, and make the parts of a run."""
+    """Check the arguments of `pareto_search`, each where its rule lives, and make the parts of a run.
+
+    Where a method takes the problem only through an encoding, it meets the encoded problem; tuner, archive and
+    configuration stay with the original one, and known points enter the archive alone.
+    """
     budget = check_count("budget", budget)
     seed = check_count("seed", seed, high=2**32 - 1, low=0)  # what every library below takes
     m, space = found.num_objectives, getattr(found, "space", None)
@@ -180,8 +213,12 @@ def set_up(
     device = choose_device(device)
     tuner, tuner_name = make_tuner(preferences, found, name, budget=budget, seed=seed)
     known = known_points(initial, found)
-    meter = metered(found, budget, seed, reference_point=reference_point)
-    generator = kind(meter, budget=budget, seed=seed, device=device, initial=known, **checked)
+    met = through(found, name)
+    encoded = met is not found
+    if encoded and not encodings:
+        raise ValueError(f"Method {name!r} takes {found.name!r} only encoded. It cannot be asked for solutions of it.")
+    meter = metered(met, budget, seed, reference_point=reference_point)
+    generator = kind(meter, budget=budget, seed=seed, device=device, initial=None if encoded else known, **checked)
     config = {
         "problem": getattr(found, "spec", found.name),
         "registered": hasattr(found, "spec"),
@@ -193,6 +230,7 @@ def set_up(
         "method": name,
         "choice": choice,
         "options": checked,
+        "encoding": met.kind if encoded else "",
         "conditional": hasattr(kind, "sample"),
         "tuner": tuner_name if kind.uses_preferences else None,
         "preferences": preferences if isinstance(preferences, str) else check_preferences(preferences, m).tolist(),
@@ -207,7 +245,9 @@ def set_up(
         "versions": versions(),
     }
     plain: dict[str, Any] = json.loads(json.dumps(config))  # as it will be read back, tuples being lists
-    return Run(meter, generator, tuner, Archive(solution_shape(found), found.num_objectives), plain, known)
+    archive = Archive(solution_shape(found), found.num_objectives)
+    original = metered(found, budget, seed, reference_point=reference_point) if encoded else None
+    return Run(meter, generator, tuner, archive, plain, known, original=original)
 
 
 def solution_shape(problem: Any) -> tuple[int, ...]:
@@ -232,10 +272,12 @@ def rebuild_generator(folder: Path, config: Mapping[str, Any], state: Any, probl
     name = getattr(found, "spec", found.name)
     if (name, list(found.directions)) != (config["problem"], config["directions"]):
         raise ValueError(f"`problem` should be the one of the saved run, {config['problem']!r}. Found {name!r}.")
-    meter = metered(found, config["budget"], config["seed"], reference_point=config["reference_point"])
+    met = through(found, config["method"])
+    meter = metered(met, config["budget"], config["seed"], reference_point=config["reference_point"])
     known = known_points(config["initial"], found)
     kind = resolve(GENERATORS, config["method"], "method")
-    fixed = {"budget": config["budget"], "seed": config["seed"], "device": choose_device("auto"), "initial": known}
+    fixed = {"budget": config["budget"], "seed": config["seed"], "device": choose_device("auto")}
+    fixed["initial"] = known if met is found else None
     generator: Generator = kind(meter, **fixed, **config["options"])
     meter.load_state_dict(state["problem"])
     generator.load_state_dict(state["generator"])

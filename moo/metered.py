@@ -248,7 +248,7 @@ class Metered:
     @property
     def rows_for_reference(self) -> int:
         """How many successful rows an inferred reference point rests on: 2 (d + 1), at least 20."""
-        space = getattr(self._problem, "space", None)
+        space = getattr(getattr(self._problem, "encoded", self._problem), "space", None)
         return 20 if space is None else max(20, 2 * (space.dim + 1))
 
     @property

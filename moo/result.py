@@ -112,7 +112,9 @@ class SearchResult:
         wanted = check_preferences(preferences, len(self.config["directions"]))
         if self.config["conditional"]:
             generator: Conditional = self.generator
-            return generator.sample(wanted, seed=seed)
+            sampled = generator.sample(wanted, seed=seed)
+            decode = getattr(getattr(generator, "problem", None), "original_solutions", None)
+            return sampled if not self.config["encoding"] or decode is None else decode(sampled)
         if not self.feasible:
             raise ValueError("Nothing feasible was found, so no solution fits any preference: see `least_violating`.")
         objectives = turn(self.objectives, self.config["directions"])
@@ -139,7 +141,7 @@ class SearchResult:
             rows = [space.describe(row) for row in candidates.solutions]
             columns.update({name: [row[name] for row in rows] for name in space.names})
         else:
-            flat = candidates.solutions.reshape(len(candidates), -1)
+            flat = candidates.solutions.flatten(1)
             columns.update({f"solution{i + 1}": flat[:, i].tolist() for i in range(flat.shape[1])})
         for i, name in enumerate(self.config["objective_names"]):
             columns[name] = candidates.objectives[:, i].tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moo.archive import Archive
@@ -30,6 +30,7 @@ class Run:
     Attributes:
         setting: The one in force; `setting_began` is what was used when it began, `gathered` what it has brought.
         ended: Why the loop stopped.
+        original: Where the method meets an encoded problem, the meter of the original one, for re-evaluation.
         watched: Whether a method that gets nowhere is an error; not where somebody else drives it.
     """
 
@@ -45,6 +46,7 @@ class Run:
     gathered: list[Candidates] = field(default_factory=list)
     ended: str = ""
     watched: bool = True
+    original: Metered | None = None
     _last: Candidates | None = None  # of the step before, with the weights of policies
     _reported: dict[str, Candidates] = field(
         default_factory=dict
@@ -76,9 +78,10 @@ class Run:
         Raises:
             RuntimeError: Nothing has succeeded in three whole steps and twenty rows, or the method is stuck.
         """
-        self._last = candidates
         if self.setting is not None:
             self.gathered.append(candidates.without_parameters())
+        candidates = self._decoded(candidates)
+        self._last = candidates
         changed = self._enter(candidates)
         frozen = self.problem.watch(candidates)
         spent = self.problem.used - self.history.used
@@ -125,11 +128,12 @@ class Run:
             episodes: Evaluations of each row, for choosing and again for reporting; 0: leave the observed values.
             announced: Say so on standard error.
         """
-        if not episodes or not needs_reevaluation(self.problem, self.generator):
+        problem = self.original or self.problem
+        if not episodes or not needs_reevaluation(problem, self.generator):
             return
         front = self.archive.front
         pools = {"front": [front] if self._last is None else [front, self._last]}
-        finals = self.generator.finals()
+        finals = self._finals()
         if finals is not None:
             pools["finals"] = [finals]
         distinct_pools = {name: distinct(parts) for name, parts in pools.items()}
@@ -140,7 +144,7 @@ class Run:
             shown=announced,
         )
         for name, pool in distinct_pools.items():
-            self._reported[name] = honest_front(self.problem, self.generator, pool, episodes)
+            self._reported[name] = honest_front(problem, self.generator, pool, episodes)
 
     # ------------------------------------------------------------------------------------------ what it is made of
     def _enter(self, candidates: Candidates) -> bool:
@@ -154,6 +158,16 @@ class Run:
             self._failures.append(candidates.rows(failed).without_parameters())
         self._counts["successes"] += len(candidates) - int(failed.sum())
         return changed
+
+    def _decoded(self, candidates: Candidates) -> Candidates:
+        """Candidates with solutions of the original problem, where the method met an encoded one."""
+        if self.original is None or not len(candidates):
+            return candidates
+        return replace(candidates, solutions=self.problem.original_solutions(candidates.solutions))
+
+    def _finals(self) -> Candidates | None:
+        finals = self.generator.finals()
+        return None if finals is None else self._decoded(finals)
 
     def _measure_again(self) -> None:
         """Recompute the history, the reference point being final now."""
@@ -171,7 +185,7 @@ class Run:
         """The outcome so far, in the problem's own directions."""
         empty = self.archive.front.rows(slice(0))
         front = self._reported.get("front", self.archive.front)
-        finals = self._reported.get("finals", self.generator.finals())
+        finals = self._reported.get("finals", self._finals())
         point = self.problem.reference_point
         volume = self.history.hypervolume
         if "front" in self._reported and point is not None:
@@ -179,7 +193,7 @@ class Run:
         record = {
             "status": "ok",
             "used": self.problem.used,
-            "used_apart": self.problem.used_apart,
+            "used_apart": (self.original or self.problem).used_apart,
             "ended": self.ended or "under way",
             "feasible": len(front) > 0,
             "front_size": len(front),

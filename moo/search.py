@@ -96,6 +96,8 @@ def pareto_search(
     label = f"{config['method']} on {config['problem']}"
     if config["choice"]:
         say(f"{config['choice']}.", shown=progress)
+    if config["encoding"]:
+        say(f"{config['method']} meets {config['problem']} encoded as a {config['encoding']} problem.", shown=progress)
     with contextlib.ExitStack() as stack:
         store = None
         if checkpoint is not None:

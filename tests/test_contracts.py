@@ -6,6 +6,7 @@ from asserts import assert_same_candidates, assert_same_results
 from inputs import TOY_GENERATORS, TOY_PROBLEMS, ToyVector
 
 import moo
+from moo.adapters.encodings import encoding_for
 from moo.base import Conditional, unsuitable
 from moo.choosing import choose_device, make_tuner
 from moo.generators import GENERATORS
@@ -239,3 +240,27 @@ def test_failed_rows_are_recorded_and_never_archived(method, kind, fails):
     assert (result.additions.solutions[:, 0] >= 0.5).all()
     assert all(result.failures.extras["reason"])
     assert result.failures.objectives.isnan().all()
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if resolve(METHODS, m, "method").encodings])
+def test_through_an_encoding_results_are_in_the_problems_own_terms(method):
+    for kind, problem in TOY_PROBLEMS.items():
+        found = problem()
+        if encoding_for(found, resolve(METHODS, method, "method")):
+            result = search(method, kind)
+            assert result.config["encoding"]
+            assert result.solutions.shape[1:] == found.start(1).shape[1:]
+            assert torch.equal(found.evaluate(result.solutions), result.objectives)
+            assert torch.equal(found.evaluate(result.finals.solutions), result.finals.objectives)
+            assert result.record["used"] <= BUDGETS[kind]
+
+
+def test_an_encoded_run_is_saved_loaded_and_continued(tmp_path):
+    whole = search("nsga2", "construction")
+    search("nsga2", "construction", budget=50, checkpoint=tmp_path / "run")
+    again = search("nsga2", "construction", checkpoint=tmp_path / "run")
+    assert_same_results(whole, again)
+    again.save(tmp_path / "out")
+    loaded = moo.load_result(tmp_path / "out", problem=TOY_PROBLEMS["construction"]())
+    assert_same_results(loaded, whole)
+    assert_same_candidates(loaded.generator.finals(), again.generator.finals())

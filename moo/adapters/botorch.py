@@ -27,8 +27,8 @@ class FromBotorch(VectorProblem):
     output, is drawn from the generator that `evaluate` is given, never from torch's global one. Columns: those of
     `discrete_inds` are integer, those of `categorical_inds` categorical, the others real, called x1, x2, ...
 
-    The problem is taken as BoTorch has it. In 0.18.1 the constraints of `WeldedBeam` have the wrong sign and `SRN` is
-    not the published problem: the registered names "welded-beam" and "srn" put that right.
+    The problem is taken as BoTorch has it. In 0.18.1 the constraints of `WeldedBeam` have the wrong sign, and `SRN` and
+    `C2DTLZ2` are not the published problems: the registered names "welded-beam", "srn" and "c2-dtlz2" are.
 
     Args:
         problem: An instance of a subclass of `MultiObjectiveTestProblem`.

@@ -61,7 +61,7 @@ class PymooMethod:
 
     kinds: ClassVar[tuple[str, ...]] = ("vector",)
     columns: ClassVar[tuple[str, ...]] = ("real", "integer")
-    encodings: ClassVar[tuple[str, ...]] = ()
+    encodings: ClassVar[tuple[str, ...]] = ("vector",)
     max_objectives: ClassVar[int | None] = None
     constraints: ClassVar[bool] = True
     uses_preferences: ClassVar[bool] = False

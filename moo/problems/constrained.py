@@ -214,7 +214,8 @@ class C2DTLZ2(_CDTLZ):
     The front is that part of `sum f^2 = 1` which is within `radius` of a corner or of `(1, ..., 1) / sqrt(M)`: seen
     from the origin a ball around a point of the sphere is widest before the sphere, so that all behind is dominated.
 
-    Source: Jain and Deb 2014, C2-DTLZ2, with radius 0.4 for M = 3 and 0.5 above. Values as in pymoo.
+    Source: Jain and Deb 2014, C2-DTLZ2, with radius 0.4 for M = 3 and 0.5 above. Values and front as in pymoo. BoTorch
+    takes the radius squared off once per objective, so that its ball in the middle is larger, sqrt(M) times.
 
     Args:
         num_objectives: M, at least 2.
@@ -437,7 +438,7 @@ def _over(pieces: list[tuple[float, float]], count: int) -> Tensor:
 
 
 class MW1(_Two):
-    """A linear front, `f_2 = 1 - 0.85 f_1`, of which narrow fingers of the feasible region reach five pieces.
+    """A linear front, `f_2 = 1 - 0.85 f_1`, of which narrow fingers of the feasible region reach six pieces.
 
     Source: Ma and Wang 2019, MW1. Values and front as in pymoo. For this and all others of two objectives `dim` is the
     number of columns, at least 3.
@@ -509,8 +510,8 @@ class _Many(_MW):
 class MW4(_Many):
     """The whole simplex, `sum f = 1`, at the narrow feet of many feasible fingers.
 
-    Source: Ma and Wang 2019, MW4. Values as in pymoo, which leaves out points of the front by rounding. For MW4, MW8
-    and MW14 `num_objectives` is M, at least 2, and `dim` the number of columns, `M + 12` by default.
+    Source: Ma and Wang 2019, MW4. Values and front as in pymoo. For MW4, MW8 and MW14 `num_objectives` is M, at least
+    2, and `dim` the number of columns, `M + 12` by default.
     """
 
     name = "mw4"
