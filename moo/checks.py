@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     """The message for a name that is not among the known ones, with the nearest suggested."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1)
-    suggestion = f" Did you mean {near[0]!r}?" if near else ""
+    lower = {known_name.lower(): known_name for known_name in names}
+    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    suggestion = f" Did you mean {lower[near[0]]!r}?" if near else ""
     return f"Unknown {what} {name!r}.{suggestion} Known: {', '.join(names) or 'none'}."
 
 

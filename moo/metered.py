@@ -247,7 +247,7 @@ class Metered:
     # ------------------------------------------------------------------------------------------ reference point
     @property
     def rows_for_reference(self) -> int:
-        """How many successful rows an inferred reference point rests on: 2 (d + 1), at least 20."""
+        """How many successful feasible rows an inferred reference point rests on: 2 (d + 1), at least 20."""
         space = getattr(getattr(self._problem, "encoded", self._problem), "space", None)
         return 20 if space is None else max(20, 2 * (space.dim + 1))
 
@@ -268,10 +268,15 @@ class Metered:
         if self._reference is not None:
             return False
         fine = candidates.without_parameters().rows(~candidates.failed)
-        if not len(fine):
-            return False
-        self._seen.append(fine.rows(slice(self.rows_for_reference - sum(map(len, self._seen)))))
-        return sum(map(len, self._seen)) >= self.rows_for_reference and self.freeze_reference()
+        feasible = fine.violation == 0
+        for kind, which in ((True, feasible), (False, ~feasible)):
+            rows = fine.rows(which).rows(slice(self.rows_for_reference - self._count_seen(kind)))
+            if len(rows):
+                self._seen.append(rows)
+        return self._count_seen(True) >= self.rows_for_reference and self.freeze_reference()
+
+    def _count_seen(self, feasible: bool) -> int:
+        return sum(int(((part.violation == 0) == feasible).sum()) for part in self._seen)
 
     def freeze_reference(self) -> bool:
         """Make the provisional reference point final; true where there was one to freeze."""
@@ -384,11 +389,11 @@ def metered(problem: Problem, budget: int, seed: int, *, reference_point: Any = 
 def infer_reference_point(candidates: Candidates) -> Tensor:
     """A reference point `[m]` from evaluated rows (maximised): nadir minus .1 of the range of the non-dominated ones.
 
-    Feasible rows are taken where there are at least two, and all rows where fewer than two are non-dominated. An
-    objective without any range gets .1 of its size, so that the points still count.
+    Feasible rows are taken where there are any, and all of these where fewer than two are non-dominated. An objective
+    without any range gets .1 of its size, so that the points still count.
     """
     feasible = candidates.violation == 0
-    objectives = candidates.objectives[feasible] if int(feasible.sum()) > 1 else candidates.objectives
+    objectives = candidates.objectives[feasible] if feasible.any() else candidates.objectives
     best = objectives[non_dominated(objectives)]
     if len(best) > 1:
         objectives = best

@@ -30,6 +30,7 @@ class Run:
     Attributes:
         setting: The one in force; `setting_began` is what was used when it began, `gathered` what it has brought.
         ended: Why the loop stopped.
+        interrupted: Whether Ctrl-C was pressed, be it too late to stop anything.
         original: Where the method meets an encoded problem, the meter of the original one, for re-evaluation.
         watched: Whether a method that gets nowhere is an error; not where somebody else drives it.
     """
@@ -45,6 +46,7 @@ class Run:
     setting_began: int = 0
     gathered: list[Candidates] = field(default_factory=list)
     ended: str = ""
+    interrupted: bool = False
     watched: bool = True
     original: Metered | None = None
     _last: Candidates | None = None  # of the step before, with the weights of policies
@@ -195,6 +197,7 @@ class Run:
             "used": self.problem.used,
             "used_apart": (self.original or self.problem).used_apart,
             "ended": self.ended or "under way",
+            "interrupted": self.interrupted,
             "feasible": len(front) > 0,
             "front_size": len(front),
             "hypervolume": volume,

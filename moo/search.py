@@ -17,6 +17,8 @@ from moo.progress import ProgressLine, say
 from moo.result import SearchResult, read_result
 from moo.run import Run
 
+CTRL_C = "interrupted by Ctrl-C"
+
 
 def pareto_search(
     problem: Any,
@@ -104,14 +106,16 @@ def pareto_search(
             store = stack.enter_context(Checkpoint(checkpoint, config))
             go_on(run, store)
         stack.enter_context(one_thread())
+        stopped = stack.enter_context(interrupts())
         if getattr(metered, "vectorized", None) == "auto":
             run.take(metered.probe())
             if store is not None:
                 store.save(run.state_dict(), trimmed=False)
         line = stack.enter_context(ProgressLine(shown=progress, label=label, budget=metered.budget, unit=metered.unit))
-        loop(run, store, line, stack.enter_context(interrupts()), callback)
-        if "interrupted" not in run.ended:
+        loop(run, store, line, stopped, callback)
+        if CTRL_C not in stopped:
             run.reevaluate(config["reevaluations"], announced=progress)
+        run.interrupted = CTRL_C in stopped
     return run.result()
 
 
@@ -185,7 +189,7 @@ def interrupts() -> Iterator[list[str]]:
     def note(number: int, frame: Any) -> None:
         if stopped:
             signal.default_int_handler(number, frame)
-        stopped.append("interrupted by Ctrl-C")
+        stopped.append(CTRL_C)
 
     before = signal.signal(signal.SIGINT, note)
     try:

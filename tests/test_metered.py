@@ -376,7 +376,19 @@ def test_feasible_rows_are_preferred():
     assert found.tolist() == pytest.approx([-0.1, -0.1])
     all_but_one = torch.tensor([[-1.0], [1.0], [1.0], [1.0]])
     found = infer_reference_point(watched(objectives, constraints=all_but_one))
+    assert found.tolist() == pytest.approx([0 - 0.1, 1 - 0.1])  # one row has no range: .1 of its size, at least of 1
+    none = torch.ones(4, 1)
+    found = infer_reference_point(watched(objectives, constraints=none))
     assert found.tolist() == pytest.approx([8 - 0.1, 9 - 0.1])
+
+
+def test_infeasible_rows_do_not_freeze_a_point_that_feasible_ones_will_give():
+    meter = metered(ToyVector(reference=False, constrained=True), 1000, 0)
+    many = torch.full((100, 2), 5.0, dtype=torch.float64)
+    assert not meter.watch(watched(many, constraints=torch.ones(100, 2)))
+    feasible = torch.stack([torch.linspace(0, 1, 20), 1 - torch.linspace(0, 1, 20)], dim=1).double()
+    assert meter.watch(watched(feasible, constraints=-torch.ones(20, 2)))
+    assert meter.reference_point.tolist() == pytest.approx([-0.1, -0.1])
 
 
 @pytest.mark.parametrize(("dim", "rows"), [(1, 20), (9, 20), (10, 22), (30, 62)])
