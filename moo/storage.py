@@ -124,7 +124,7 @@ def read_candidates(path: Path) -> Candidates:
         DamagedFileError: It is torn or no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             columns = {name: _column(file[name]) for name in file.files}
         extras = {name.removeprefix("extras."): columns.pop(name) for name in list(columns) if "extras." in name}
         return Candidates(columns["solutions"], columns["objectives"], columns["preferences"], extras)
@@ -184,7 +184,7 @@ def read_state(folder: Path) -> Any:
     try:
         packed = read_json(folder / "tree.json")
         tensors = load_file(folder / "tensors.safetensors")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        with (folder / "arrays.npz").open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _unpack(packed["state"], tensors, arrays)
     except Exception as error:  # safetensors, zip, header and key errors alike
