@@ -176,6 +176,13 @@ def known_points(initial: Any, problem: Any) -> Candidates | None:
         raise TypeError(f"`initial` should be {wanted}. Found {found}.")
     solutions = problem.space.canonical(initial[0], name="initial solutions")
     n = len(solutions)
+    moved = (check_matrix("initial solutions", initial[0]) - solutions).abs() > 1e-9 * (1 + solutions.abs())
+    if moved.any():
+        row = int(torch.nonzero(moved.any(dim=1))[0])
+        raise ValueError(
+            f"`initial` solutions should lie in the space, whole numbers being whole. Row {row} is "
+            f"{torch.as_tensor(initial[0][row]).tolist()}; the nearest in the space is {solutions[row].tolist()}."
+        )
     objectives = check_matrix("initial objectives", initial[1], rows=n, columns=problem.num_objectives)
     check_finite_rows("initial objectives", objectives)
     extras: dict[str, Any] = {"used": torch.zeros(n, dtype=torch.int64), "failed": torch.zeros(n, dtype=torch.bool)}
@@ -227,6 +234,9 @@ def set_up(
         "objective_names": found.objective_names or [f"f{i + 1}" for i in range(found.num_objectives)],
         "directions": found.directions,
         "space": space.to_json() if space is not None else None,
+        "limits": {
+            name: getattr(found, name) for name in ("num_actions", "max_steps", "gamma") if hasattr(found, name)
+        },
         "method": name,
         "choice": choice,
         "options": checked,

@@ -309,7 +309,13 @@ class Metered:
 
 
 class MeteredEnvironment(Metered):
-    """A metered environment: every transition of a running copy is paid."""
+    """A metered environment: every transition of a running copy is paid.
+
+    Attributes:
+        failure: Why copies failed in the last step in which any did.
+    """
+
+    failure = "a reward was not finite"
 
     def reset(self, n: int) -> Tensor:
         """The state of `n` fresh copies."""
@@ -339,7 +345,13 @@ class MeteredEnvironment(Metered):
             self.trimmed = True
         place = self._spent()
         self._pay(int(running.sum()))
-        moved, rewards, terminated, truncated = problem.step(state, actions, self._noise("step", place))
+        self.failure = "a reward was not finite"
+        try:
+            moved, rewards, terminated, truncated = problem.step(state, actions, self._noise("step", place))
+        except Exception as error:  # a user's environment may raise anything: the copies it stepped have failed
+            self.failure = f"{type(error).__name__}: {error}"
+            rewards = torch.full((len(state), problem.num_objectives), float("nan"), device=state.device)
+            moved, terminated, truncated = state, torch.zeros_like(active), torch.zeros_like(active)
         self._column("rewards", rewards, len(state), problem.num_objectives)
         failed = running & ~torch.isfinite(rewards).all(dim=1)
         counted = (running & ~failed)[:, None]
@@ -361,9 +373,20 @@ class MeteredText(Metered):
         """Objectives `[n, m]` (maximised) of completions, paying one unit each, and which of them failed `[n]`."""
         n = len(completions)
         self._pay(n)
-        objectives = self._column("scores", self._problem.score(prompts, completions), n, self._problem.num_objectives)
+        objectives = self._column("scores", self._scores(prompts, completions), n, self._problem.num_objectives)
         failed = ~torch.isfinite(objectives).all(dim=1)
         return turn(objectives, self._problem.directions), failed
+
+    def _scores(self, prompts: Sequence[str], completions: Sequence[str]) -> Tensor:
+        """Scores `[n, m]`; where a whole batch raises, each completion alone, NaN where that raises too."""
+        try:
+            scored: Tensor = self._problem.score(prompts, completions)
+        except Exception:  # a user's scorer may raise anything
+            if len(completions) == 1:
+                return torch.full((1, self._problem.num_objectives), float("nan"), dtype=torch.float64)
+            alone = [self._scores([prompt], [text]) for prompt, text in zip(prompts, completions, strict=True)]
+            return torch.cat([part.to(torch.float64) for part in alone])
+        return scored
 
 
 def _printable(reason: Any) -> str:

@@ -114,7 +114,8 @@ def pareto_search(
         line = stack.enter_context(ProgressLine(shown=progress, label=label, budget=metered.budget, unit=metered.unit))
         loop(run, store, line, stopped, callback)
         if CTRL_C not in stopped:
-            run.reevaluate(config["reevaluations"], announced=progress)
+            with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C: the observed front is reported then
+                run.reevaluate(config["reevaluations"], announced=progress)
         run.interrupted = CTRL_C in stopped
     return run.result()
 

@@ -622,3 +622,34 @@ def test_prompts_follow_the_seed_and_go_on(tmp_path):
     resumed = metered(ToyText(), 5, 0)
     resumed.load_state_dict(again.state_dict())
     assert resumed.prompts(20) == drawn[1]
+
+
+# ------------------------------------------------------------------------------------------------- what raises
+def test_an_environment_that_raises_fails_the_copies_it_stepped():
+    class Breaking(ToyEnvironment):
+        def step(self, state, actions, generator=None):
+            if (state[:, 1] >= 2).any():
+                raise TimeoutError("the simulator hangs")
+            return super().step(state, actions, generator)
+
+    meter = metered(Breaking(), 100, 0)
+    returns, failed, cut = episode_returns(meter, lambda observations, _: torch.ones(len(observations)), 3)
+    assert failed.all()
+    assert not cut.any()
+    assert torch.isfinite(returns).all()
+    assert meter.failure == "TimeoutError: the simulator hangs"
+    assert meter.used == 9
+
+
+def test_a_completion_whose_scoring_raises_fails_alone():
+    class Picky(ToyText):
+        def score(self, prompts, completions):
+            if "bad" in completions:
+                raise ValueError("unreadable")
+            return super().score(prompts, completions)
+
+    meter = metered(Picky(), 10, 0)
+    objectives, failed = meter.score(["p"] * 3, ["aez", "bad", "zz"])
+    assert failed.tolist() == [False, True, False]
+    assert torch.equal(objectives[[0, 2]], ToyText().score(["p"] * 2, ["aez", "zz"]))
+    assert meter.used == 3

@@ -122,7 +122,7 @@ class RandomSearch:
         failed, cut = (flag.reshape(n, each).any(dim=1) for flag in flags)
         objectives = returns.reshape(n, each, -1).mean(dim=1)
         first, self._drawn = self._drawn, self._drawn + n
-        reasons = np.array(["a reward was not finite", "the budget ran out within its episodes"])
+        reasons = np.array([problem.failure, "the budget ran out within its episodes"])
         return Candidates.of(
             torch.arange(first, first + n)[:, None],
             torch.where((failed | cut)[:, None], float("nan"), objectives),
