@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from moo.base import Candidates
-from moo.benchmarks.runner import applicable, cell_folder
+from moo.benchmarks.runner import applicable, cell_folder, read_mapping, read_record
 from moo.benchmarks.suites import Suite, cells, seeds_of
 from moo.checks import unknown_name
 from moo.directions import turn
@@ -22,10 +23,9 @@ from moo.indicators import INDICATORS
 from moo.metered import infer_reference_point
 from moo.preferences import grid
 from moo.problems import get_problem
-from moo.registry import format_spec, resolve
+from moo.registry import format_value, resolve
 from moo.result import SearchResult
 from moo.search import load_result
-from moo.storage import read_json
 
 DEFAULT_INDICATORS = ("hypervolume", "igd_plus")
 FORMATS = ("table", "md", "csv")
@@ -56,19 +56,19 @@ def load(folder: str | Path) -> Report:
         if not (folder / "record.json").exists():
             raise FileNotFoundError(f"{folder} holds neither a suite nor a finished search: run `moo bench` first.")
         return Report([load_result(folder)], [])
-    mark = read_json(folder / "suite.json")
+    mark = read_mapping(folder / "suite.json", "name", "problems", "methods", "seeds", "budget")
     suite = Suite(
         mark["name"], tuple(mark["problems"]), tuple(mark["methods"]), seeds_of(mark["seeds"]), mark["budget"]
     )
     results, unfinished = [], []
     for cell in cells(suite):
-        record = cell_folder(cell, folder) / "record.json"
+        record = read_record(cell_folder(cell, folder))
         if why := applicable(cell):
             unfinished.append(f"not applicable: {cell.label}: {why}")
-        elif not record.exists():
+        elif record is None:
             unfinished.append(f"not run yet: {cell.label}")
-        elif (stored := read_json(record))["status"] == "failed":
-            unfinished.append(f"failed: {cell.label}: {stored['reason']}")
+        elif record["status"] == "failed":
+            unfinished.append(f"failed: {cell.label}: {record['reason']}")
         else:
             results.append(load_result(cell_folder(cell, folder)))
     return Report(results, unfinished)
@@ -82,6 +82,8 @@ class References:
         reference_point: `[m]`, in the objectives' units.
         reference_set: `[k, m]`, scaled to [0, 1] by its own ideal and nadir.
         ideal, nadir: Of the reference set, in the objectives' units.
+        best: `[m]`, the best value of each objective in the reference set and in all fronts, in the objectives' units:
+            the ideal, unless a front is better than an approximate reference set. What R2 is measured from.
         source: Where point and set come from.
     """
 
@@ -89,6 +91,7 @@ class References:
     reference_set: Tensor
     ideal: Tensor
     nadir: Tensor
+    best: Tensor
     source: str
 
     def scale(self, objectives: Tensor) -> Tensor:
@@ -97,27 +100,36 @@ class References:
 
 
 def references(results: Sequence[SearchResult]) -> References:
-    """The references of one problem's results: the problem's own where it has them, else made of all fronts here."""
-    directions = results[0].config["directions"]
+    """The references of one problem's results.
+
+    The reference point is the caller's where all results have the same one, else the problem's own, else inferred from
+    the reference set; the reference set is the problem's own front, else the best of all fronts here together.
+    """
+    config = results[0].config
+    directions = config["directions"]
     fronts = torch.cat([turn(result.objectives, directions) for result in results])
-    union = fronts[non_dominated(fronts)]
-    problem = get_problem(results[0].config["problem"]) if results[0].config["registered"] else None
+    problem = get_problem(config["problem"]) if config["registered"] else None
     own_front = None if problem is None else problem.reference_front
-    best = union if own_front is None else turn(torch.as_tensor(own_front), directions)
+    rows = fronts[non_dominated(fronts)] if own_front is None else turn(torch.as_tensor(own_front), directions)
+    given = config["reference_point"]
+    if any(result.config["reference_point"] != given for result in results):
+        given = None
     own_point = None if problem is None else problem.reference_point
-    if own_point is not None:
-        point = turn(torch.as_tensor(own_point, dtype=torch.float64), directions)
-    elif len(best):
-        point = infer_reference_point(Candidates.of(torch.zeros(len(best), 1), best))
+    if given is not None or own_point is not None:
+        point = turn(torch.as_tensor(own_point if given is None else given, dtype=torch.float64), directions)
+        whose = "of the problem" if given is None else "of the caller"
     else:
+        whose = "from the reference set"
         point = torch.zeros(len(directions), dtype=torch.float64)
-    source = f"reference point {'of the problem' if own_point is not None else 'from the reference set'}, "
+        if len(rows):
+            point = infer_reference_point(Candidates.of(torch.zeros(len(rows), 1), rows))
+    source = f"reference point {whose}, "
     source += f"reference set {'of the problem' if own_front is not None else 'of all fronts here together'}"
-    if not len(best):
-        best = point[None]
-    ideal, nadir = best.amax(dim=0), best.amin(dim=0)
-    made = References(point, best, ideal, nadir, source)
-    return References(point, made.scale(best), ideal, nadir, source)
+    if not len(rows):
+        rows = point[None]
+    ideal, nadir = rows.amax(dim=0), rows.amin(dim=0)
+    made = References(point, rows, ideal, nadir, torch.cat([rows, fronts]).amax(dim=0), source)
+    return replace(made, reference_set=made.scale(rows))
 
 
 def score(
@@ -139,6 +151,8 @@ def score(
     for name in indicators:
         if name not in INDICATORS:
             raise ValueError(unknown_name("indicator", name, INDICATORS))
+    columns = ["problem", "method", "seed", "budget", "used", "front_size", "failures", *dict.fromkeys(indicators)]
+    columns += ["wall_seconds", "cpu_seconds"] if times else []
     rows = []
     for group in by_problem(results).values():
         context = references(group)
@@ -158,7 +172,7 @@ def score(
             if times:
                 row.update({name: record[name] for name in ("wall_seconds", "cpu_seconds")})
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def by_problem(results: Sequence[SearchResult]) -> dict[str, list[SearchResult]]:
@@ -170,14 +184,23 @@ def by_problem(results: Sequence[SearchResult]) -> dict[str, list[SearchResult]]
 
 
 def method_label(config: Mapping[str, Any]) -> str:
-    """The method with the options that differ from its defaults."""
+    """The method with the options that differ from its defaults, and its preferences where some were chosen."""
     from moo.generators import GENERATORS
 
     declared = resolve(GENERATORS, config["method"], "method").options
     changed = {key: value for key, value in config["options"].items() if value != declared[key].default}
     if config["preferences"] != "auto":
         changed["preferences"] = config["preferences"]
-    return format_spec(config["method"], changed)
+    body = ",".join(f"{key}={_text(value)}" for key, value in changed.items())
+    return f"{config['method']}:{body}" if body else str(config["method"])
+
+
+def _text(value: Any) -> str:
+    """An option's value as one writes it in a suite, or as Python does where that cannot be written there."""
+    try:
+        return format_value(value)
+    except ValueError:
+        return str(value)
 
 
 def _value(name: str, front: Tensor, context: References) -> float:
@@ -189,28 +212,46 @@ def _value(name: str, front: Tensor, context: References) -> float:
         "reference_set": context.reference_set,
         "reference_point": context.scale(context.reference_point[None])[0],
         "preferences": grid(front.shape[1]),
-        "ideal_point": torch.ones(front.shape[1], dtype=torch.float64),
+        "ideal_point": context.scale(context.best[None])[0],
     }
     return float(function(context.scale(front), *(given[part] for part in indicator.context)))
 
 
 def summarize(scores: pd.DataFrame, indicators: Sequence[str]) -> pd.DataFrame:
-    """Median and quartiles over seeds, by problem and method; the best median of each problem is marked with a star."""
+    """Median and quartiles over seeds, by problem, method and budget.
+
+    The best median of each problem is marked with a star, unless it is infinite: nothing was found. The same search
+    said in two ways (`"nsga2"` and `"nsga2:population=100"`) is one row, each of its seeds counting once.
+    """
+    distinct = scores.drop_duplicates(["problem", "method", "budget", "seed"])
     rows = []
-    for problem, of_problem in scores.groupby("problem", sort=False):
-        medians = of_problem.groupby("method", sort=False)[list(indicators)].median()
+    for problem, of_problem in distinct.groupby("problem", sort=False):
+        groups = list(of_problem.groupby(["method", "budget"], sort=False))
+        spreads = {name: [_quartiles(group[name]) for _, group in groups] for name in indicators}
         best = {
-            name: medians[name].max() if INDICATORS[name].higher_is_better else medians[name].min()
+            name: (max if INDICATORS[name].higher_is_better else min)(median for _, median, _ in spreads[name])
             for name in indicators
         }
-        for method, group in of_problem.groupby("method", sort=False):
+        for i, ((method, _), group) in enumerate(groups):
             row = {"problem": problem, "method": method, "budget": int(group["budget"].iloc[0]), "seeds": len(group)}
             for name in indicators:
-                low, median, high = group[name].quantile([0.25, 0.5, 0.75])
-                star = "*" if median == best[name] and len(medians) > 1 else ""
+                low, median, high = spreads[name][i]
+                star = "*" if median == best[name] and np.isfinite(median) and len(groups) > 1 else ""
                 row[name] = f"{median:.4g} [{low:.4g}, {high:.4g}]{star}"
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _quartiles(values: pd.Series) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile; between a finite value and an infinite one, the infinite one."""
+
+    def at(share: float) -> float:
+        below, above = (float(np.quantile(values, share, method=side)) for side in ("lower", "higher"))
+        if below == above or np.isinf(below):
+            return below
+        return above if np.isinf(above) else float(np.quantile(values, share))
+
+    return at(0.25), at(0.5), at(0.75)
 
 
 def notes(results: Sequence[SearchResult]) -> list[str]:
@@ -219,11 +260,14 @@ def notes(results: Sequence[SearchResult]) -> list[str]:
     lines.append("All other indicators: on objectives scaled so that the reference set spans [0, 1] in each.")
     for problem, group in by_problem(results).items():
         context, directions = references(group), group[0].config["directions"]
-        point, ideal, nadir = (
+        point, ideal, nadir, best = (
             "(" + ", ".join(f"{value:.4g}" for value in turn(vector, directions).tolist()) + ")"
-            for vector in (context.reference_point, context.ideal, context.nadir)
+            for vector in (context.reference_point, context.ideal, context.nadir, context.best)
         )
-        lines.append(f"{problem}: reference point {point}, scaled by ideal {ideal}, nadir {nadir} ({context.source}).")
+        better = f"; fronts reach {best}, from where R2 is measured" if (context.best > context.ideal).any() else ""
+        lines.append(
+            f"{problem}: reference point {point}, scaled by ideal {ideal}, nadir {nadir}{better} ({context.source})."
+        )
     return lines
 
 
@@ -243,6 +287,7 @@ def render(
     """
     if form not in FORMATS:
         raise ValueError(unknown_name("format", form, FORMATS))
+    indicators = tuple(dict.fromkeys(indicators))
     scores = score(report.results, indicators, times=times)
     if form == "csv":
         return _csv(scores)

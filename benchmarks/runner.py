@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import shutil
+import signal
+import socket
+import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moo.base import unsuitable
+from filelock import Timeout
+
+from moo.adapters.encodings import misfit
 from moo.benchmarks.suites import Cell, Suite, cells, find_suite
 from moo.checks import check_count
+from moo.choosing import make_tuner
 from moo.generators import GENERATORS
+from moo.options import resolve_options
 from moo.problems import get_problem
 from moo.registry import parse_spec, resolve
+from moo.result import SearchResult
 from moo.search import load_result, pareto_search
-from moo.storage import DamagedFileError, folder_name, read_json, write_json
+from moo.storage import DamagedFileError, folder_name, read_mapping, read_state, write_json
+
+FILES = (  # of a finished cell, beside record.json
+    "cell.json",
+    *(f"{name}.npz" for name in ("front", "finals", "additions", "failures", "least_violating")),
+    *(f"{name}.csv" for name in ("front", "failures", "history")),
+    *(f"state/{name}" for name in ("tree.json", "arrays.npz", "tensors.safetensors")),
+)
+DAMAGED = "damaged-"  # before the name of a folder that was set aside
+GO_ON = "run the same command to go on"
 
 
 @dataclass(frozen=True)
@@ -25,8 +45,9 @@ class Status:
 
     Attributes:
         cell: Which one.
-        state: `"done"` (now), `"kept"` (it was on disk), `"failed"`, `"interrupted"` or `"not applicable"`.
-        reason: Why it failed or does not apply.
+        state: `"done"` (now), `"kept"` (it was on disk), `"failed"`, `"interrupted"`, `"not applicable"`, or `"busy"`:
+            another process runs it.
+        reason: Why it stands so, where there is something to say.
     """
 
     cell: Cell
@@ -39,57 +60,128 @@ def cell_folder(cell: Cell, out: Path) -> Path:
     return out / folder_name(cell.problem, cell.method, cell.seed, cell.to_json())
 
 
+def method_of(cell: Cell) -> tuple[str, dict[str, Any], Any]:
+    """The method's name, its options, and the preferences that stood among them."""
+    name, options = parse_spec(cell.method)
+    return name, options, options.pop("preferences", "auto")
+
+
 def applicable(cell: Cell) -> str:
     """Why a cell cannot be run, from what method and problem declare; empty where it can.
 
     Raises:
-        ValueError: The problem, the method or an option is unknown.
+        TypeError, ValueError: Problem, method, tuner or an option is unknown or breaks a rule.
     """
-    return unsuitable(resolve(GENERATORS, parse_spec(cell.method)[0], "method"), get_problem(cell.problem))
+    name, options, preferences = method_of(cell)
+    problem, kind = get_problem(cell.problem), resolve(GENERATORS, name, "method")
+    resolve_options(kind.options, options, f"method {name!r}")
+    why_not = misfit(problem, kind)
+    if not why_not:
+        make_tuner(preferences, problem, name, budget=cell.budget, seed=cell.seed)  # for its checks
+    return why_not
 
 
 def run_cell(cell: Cell, out: Path) -> Status:
-    """Run one cell and store it; never raises: a cell that fails is stored with its traceback."""
+    """Run one cell and store it; a cell that fails is stored with its traceback, and nothing is raised.
+
+    Where a checkpoint cannot be read, the folder is set aside and the cell run from its start.
+
+    Raises:
+        OSError: Not even the failure could be written down.
+    """
     folder = cell_folder(cell, out)
-    method, options = parse_spec(cell.method)
-    preferences = options.pop("preferences", "auto")
+    said = ""
     try:
-        result = pareto_search(
-            cell.problem,
-            method,
-            budget=cell.budget,
-            seed=cell.seed,
-            options=options,
-            preferences=preferences,
-            checkpoint=folder,
-            progress=False,
-        )
+        try:
+            result = _search(cell, folder)
+        except DamagedFileError as error:
+            said = f"run from its start, since {error} (set aside as {_set_aside(folder).name})"
+            result = _search(cell, folder)
         if result.record["ended"].startswith("interrupted"):
-            return Status(cell, "interrupted", "run the same command to go on")
+            return Status(cell, "interrupted", GO_ON)
         result.save(folder)
-        shutil.rmtree(folder / "checkpoint")  # a finished cell needs none
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # a finished cell needs none
     except Exception as error:
+        if isinstance(error.__cause__, Timeout):  # of the checkpoint's lock
+            return Status(cell, "busy", str(error))
         reason = f"{type(error).__name__}: {error}"
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "record.json", {"status": "failed", "reason": reason, "traceback": traceback.format_exc()})
         return Status(cell, "failed", reason)
-    return Status(cell, "done")
+    return Status(cell, "done", said)
+
+
+def _search(cell: Cell, folder: Path) -> SearchResult:
+    name, options, preferences = method_of(cell)
+    return pareto_search(
+        cell.problem,
+        name,
+        budget=cell.budget,
+        seed=cell.seed,
+        options=options,
+        preferences=preferences,
+        checkpoint=folder,
+        progress=False,
+    )
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The record of a cell that has finished or failed; None of one that has done neither.
+
+    Raises:
+        DamagedFileError: It, or the configuration beside it, cannot be read.
+    """
+    if not (folder / "record.json").exists():
+        return None
+    record = read_mapping(folder / "record.json", "status")
+    if record["status"] == "failed":
+        return read_mapping(folder / "record.json", "status", "reason")
+    read_mapping(folder / "cell.json", "format", "problem", "method", "seed", "budget")
+    return read_mapping(folder / "record.json", "status", "format", "used", "ended", "front_size")
 
 
 def stored(cell: Cell, out: Path) -> Status | None:
     """How a cell stands on disk; None where it has to be run.
 
     Raises:
-        DamagedFileError: One of its files cannot be read.
+        DamagedFileError: One of its files is missing or cannot be read.
     """
     folder = cell_folder(cell, out)
-    if not (folder / "record.json").exists():
+    record = read_record(folder)
+    if record is None:
         return None
-    record = read_json(folder / "record.json")
-    if record.get("status") == "failed":
+    if record["status"] == "failed":
         return Status(cell, "failed", f"{record['reason']} (see {folder / 'record.json'})")
-    load_result(folder)
+    _check_whole(folder)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # a kill came before this was cleared up
     return Status(cell, "kept")
+
+
+def _check_whole(folder: Path) -> None:
+    """Read back every file of a finished cell.
+
+    Raises:
+        DamagedFileError: One is missing or cannot be read.
+    """
+    for name in FILES:
+        if not (folder / name).exists():
+            raise DamagedFileError.of(folder / name, FileNotFoundError("it is missing"))
+    result = load_result(folder)
+    read_state(folder / "state")
+    rows = {"front": len(result.front), "failures": len(result.failures), "history": len(result.history)}
+    for name, count in rows.items():
+        _check_csv(folder / f"{name}.csv", count)
+
+
+def _check_csv(path: Path, rows: int) -> None:
+    """Raise DamagedFileError unless a CSV file holds a header and so many rows, the last line ended."""
+    try:
+        text = path.read_bytes().decode(errors="surrogateescape")
+        header, *body = csv.reader(text.splitlines(keepends=True))
+        if len(body) != rows or any(len(row) != len(header) for row in body) or not text.endswith("\n"):
+            raise ValueError(f"it should hold {rows} whole rows")
+    except (ValueError, csv.Error) as error:
+        raise DamagedFileError.of(path, error) from error
 
 
 def run(
@@ -113,14 +205,14 @@ def run(
         How every cell stands, in the suite's order; after Ctrl-C those that were not reached are left out.
 
     Raises:
-        ValueError: The suite names something unknown, or `out` holds something else.
+        TypeError, ValueError: The suite names something unknown, or `out` holds something else.
     """
     found = find_suite(suite)
     out = Path(out)
     check_count("workers", workers)
     plan = cells(found)
     refused = {cell: Status(cell, "not applicable", why) for cell in plan if (why := applicable(cell))}
-    _claim(out, found)
+    _claim(out, found, refused.values())
     statuses = dict(refused)
     for cell in plan:
         if cell not in statuses and (status := _on_disk(cell, out, retry_failed, say)) is not None:
@@ -130,28 +222,77 @@ def run(
         f"{len(plan)} cells: {len(todo)} to run, {len(plan) - len(todo) - len(refused)} on disk, "
         f"{len(refused)} not applicable"
     )
-    for number, status in enumerate(_execute(todo, out, workers), start=1):
-        statuses[status.cell] = status
-        if status.state == "interrupted":
-            say(f"interrupted in {status.cell.label}: {status.reason}")
-            break
-        say(f"[{number}/{len(todo)}] {status.state}: {status.cell.label}{status.reason and ': '}{status.reason}")
+    for label, why in _by_combination(refused.values()).items():
+        say(f"not applicable: {label}: {why}")
+    statuses.update(_run_all(todo, out, workers, say))
     return [statuses[cell] for cell in plan if cell in statuses]
 
 
-def _claim(out: Path, suite: Suite) -> None:
+def _run_all(todo: Sequence[Cell], out: Path, workers: int, say: Callable[[str], object]) -> dict[Cell, Status]:
+    """Run cells and say how each ended, until Ctrl-C, which ends in the cell where one has to go on."""
+    statuses: dict[Cell, Status] = {}
+    stopped = False
+    try:
+        with _listening() as pressed:
+            for number, status in enumerate(_execute(todo, out, workers), start=1):
+                stopped = status.state == "interrupted" or pressed()
+                if status.state != "interrupted":
+                    statuses[status.cell] = status
+                    reason = status.reason and f": {status.reason}"
+                    say(f"[{number}/{len(todo)}] {status.state}: {status.cell.label}{reason}")
+                if stopped:
+                    break
+    except KeyboardInterrupt:  # between two searches, a second one, or with several processes
+        stopped = True
+    left = [cell for cell in todo if cell not in statuses]
+    if stopped and left:
+        statuses[left[0]] = Status(left[0], "interrupted", GO_ON)
+        say(f"interrupted in {left[0].label}: {GO_ON}")
+    return statuses
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[Callable[[], bool]]:
+    """Tell whether Ctrl-C was pressed meanwhile, whoever handled it: a search in its last step ends as planned."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # signals reach the main thread alone
+        return
+    ear, mouth = socket.socketpair()
+    with ear, mouth:
+        ear.setblocking(False)
+        mouth.setblocking(False)
+        before = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+
+        def pressed() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                return signal.SIGINT in ear.recv(4096)
+            return False
+
+        try:
+            yield pressed
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+def _by_combination(refused: Iterable[Status]) -> dict[str, str]:
+    """Why what does not apply does not, by problem and method: it is the same for all seeds."""
+    return {f"{status.cell.problem} {status.cell.method}": status.reason for status in refused}
+
+
+def _claim(out: Path, suite: Suite, refused: Iterable[Status]) -> None:
     """Mark `out` as a suite's folder.
 
     Raises:
+        DamagedFileError: The mark cannot be read.
         ValueError: It is a file, or holds something that is no suite.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` should be a folder. {out} is a file.")
     mark = out / "suite.json"
-    if not mark.exists() and out.exists() and any(out.iterdir()):
+    if not mark.exists() and out.exists() and _alien(out, suite):
         raise ValueError(f"{out} holds something else than a suite. Choose another folder, or empty it.")
     out.mkdir(parents=True, exist_ok=True)
-    if mark.exists() and (name := read_json(mark)["name"]) != suite.name:
+    if mark.exists() and (name := read_mapping(mark, "name")["name"]) != suite.name:
         raise ValueError(f"{out} holds the suite {name!r}, not {suite.name!r}. Choose another folder with --out.")
     budget = suite.budget if isinstance(suite.budget, int) else dict(suite.budget)
     write_json(
@@ -162,7 +303,16 @@ def _claim(out: Path, suite: Suite) -> None:
             "methods": list(suite.methods),
             "seeds": list(suite.seeds),
             "budget": budget,
+            "not applicable": _by_combination(refused),
         },
+    )
+
+
+def _alien(out: Path, suite: Suite) -> bool:
+    """Whether a folder without a mark holds anything but a suite's cells, plots and half-written mark."""
+    own = {cell_folder(cell, out).name for cell in cells(suite)} | {"plots"}
+    return any(
+        path.name.removeprefix(DAMAGED) not in own and not path.match(".suite.json.*.tmp") for path in out.iterdir()
     )
 
 
@@ -171,16 +321,19 @@ def _on_disk(cell: Cell, out: Path, retry_failed: bool, say: Callable[[str], obj
     try:
         status = stored(cell, out)
     except DamagedFileError as error:
-        folder = cell_folder(cell, out)
-        aside = folder.with_name(f"damaged-{folder.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
-        say(f"{cell.label} is run again: {error} (set aside as {aside.name})")
+        say(f"{cell.label} is run again: {error} (set aside as {_set_aside(cell_folder(cell, out)).name})")
         return None
     if status is not None and status.state == "failed" and retry_failed:
         shutil.rmtree(cell_folder(cell, out))
         return None
     return status
+
+
+def _set_aside(folder: Path) -> Path:
+    """Give a damaged cell's folder another name, in place of one that was set aside before."""
+    aside = folder.with_name(DAMAGED + folder.name)
+    shutil.rmtree(aside, ignore_errors=True)
+    return folder.rename(aside)
 
 
 def _execute(todo: Sequence[Cell], out: Path, workers: int) -> Iterator[Status]:
@@ -191,4 +344,6 @@ def _execute(todo: Sequence[Cell], out: Path, workers: int) -> Iterator[Status]:
     import joblib
 
     parallel: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-    yield from parallel(joblib.delayed(run_cell)(cell, out) for cell in todo)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*tasks", UserWarning)  # after Ctrl-C: of the tasks that joblib drops
+        yield from parallel(joblib.delayed(run_cell)(cell, out) for cell in todo)

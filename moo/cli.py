@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import shlex
+import shutil
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +22,51 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+@app.callback()
+def prepare(context: typer.Context) -> None:
+    """Show warnings in one line each while a command runs."""
+    context.with_resource(plain_warnings())
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings inside read like the rest of what the command line says, without a line of source."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        typer.secho(f"Warning: {one_line(str(message))}", fg="yellow", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
+def plain_errors(bad_input: int = 2) -> Iterator[None]:
+    """What goes wrong inside is said in one line, without a traceback; exit code 1, or that of bad input."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
+        text = str(error)
+        if isinstance(error, OSError) and error.filename:
+            text = f"{error.filename}: {error.strerror}"  # without [Errno 2]
+        typer.secho(f"Error: {one_line(text)}", fg="red", err=True)
+        raise typer.Exit(bad_input if isinstance(error, ValueError | TypeError) else 1) from None
+
+
+def one_line(text: str) -> str:
+    """Text of several lines in one."""
+    return " ".join(line.strip() for line in text.splitlines())
+
+
+def in_columns(rows: Iterable[tuple[str, str]], width: int | None = None) -> Iterator[str]:
+    """Two columns as lines: one for each row, or folded where a width is given."""
+    rows = list(rows)
+    indent = max((len(name) for name, _ in rows), default=0) + 2
+    for name, text in rows:
+        line = f"{name:<{indent}}{text}".rstrip()
+        yield line if width is None else textwrap.fill(line, width, subsequent_indent=" " * indent)
 
 
 class Listing(StrEnum):
@@ -48,12 +99,6 @@ def registries() -> dict[str, dict[str, str]]:
     }
 
 
-def fail(error: Exception) -> typer.Exit:
-    """Say what is wrong in one line, without a traceback."""
-    typer.secho(f"Error: {error}", fg="red", err=True)
-    return typer.Exit(2 if isinstance(error, ValueError | TypeError) else 1)
-
-
 @app.command("list")
 def list_(
     what: Annotated[Listing | None, typer.Argument(help="One of them; all where it is left out.")] = None,
@@ -62,26 +107,24 @@ def list_(
 
     Example: `moo list problems`
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from moo.registry import summary
 
-    console = Console()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None  # in a pipe, one line each
     for title, registry in registries().items():
         if what not in (None, title):
             continue
-        table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
-        for name, target in registry.items():
-            table.add_row(name, summary(target) if target.startswith("moo.") else target)
-        console.print(table)
+        typer.echo(title)
+        rows = [(name, summary(told) if told.startswith("moo.") else told) for name, told in registry.items()]
+        for line in in_columns(rows, width):
+            typer.echo(line)
 
 
-def parse_hyperparameters(pairs: list[str]) -> dict[str, Any]:
-    """Read `-H key=value` options, each of which may hold several, separated by commas."""
+def parse_method(method: str, pairs: list[str]) -> tuple[str, dict[str, Any]]:
+    """A method's name, and its options from `-m METHOD:key=value` and from every `-H key=value`."""
     from moo.registry import parse_options
 
-    return parse_options(",".join(pairs))
+    name, _, options = method.partition(":")
+    return name.strip(), parse_options(",".join([options, *pairs]))
 
 
 def parse_numbers(text: str, name: str) -> list[float]:
@@ -94,9 +137,46 @@ def parse_numbers(text: str, name: str) -> list[float]:
 
 def parse_preferences(text: str) -> Any:
     """A tuner's name with options, or preferences: rows separated by semicolons, numbers by commas."""
-    if text[:1].isdigit() or text[:1] == ".":
-        return [parse_numbers(row, "--preferences") for row in text.split(";")]
-    return text
+    if text.strip()[:1].isalpha():
+        return text.strip()
+    return [parse_numbers(row, "--preferences") for row in text.split(";")]
+
+
+def parse_bounds(text: str) -> list[tuple[float, float]]:
+    """Read `low:high` pairs separated by commas."""
+    try:
+        pairs = [tuple(map(float, part.split(":"))) for part in text.split(",")]
+        return [(low, high) for low, high in pairs]
+    except ValueError:
+        raise ValueError(
+            f"`--bounds` should be low:high pairs separated by commas, as in 0:1,0:5. Found {text!r}."
+        ) from None
+
+
+def named_problem(problem: str, bounds: str, directions: str, workers: int) -> Any:
+    """The function of `my_file.py:function` as a problem of that name; a registered problem's name as it is.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file has no such function, or an argument of functions is missing, wrong or superfluous.
+    """
+    own = {"--bounds": bounds, "--directions": directions}
+    if not problem.endswith(".py") and ".py:" not in problem:
+        extra = [flag for flag, value in {**own, "--workers": workers != 1}.items() if value]
+        if extra:
+            raise ValueError(f"`{extra[0]}` is for functions (my_file.py:function). {problem!r} is none: leave it out.")
+        return problem
+    if problem.endswith(".py"):
+        raise ValueError(f"Which function of {problem}? Say it after a colon, as in {problem}:function.")
+    missing = [flag for flag, value in own.items() if not value]
+    if missing:
+        raise ValueError(
+            f"`{missing[0]}` is missing: a function needs them, as in --bounds 0:1,0:5 --directions min,max."
+        )
+    from moo.adapters.callables import CallableProblem, load_callable
+
+    words = [word.strip() for word in directions.split(",")]
+    return CallableProblem(load_callable(problem), parse_bounds(bounds), words, workers=workers, name=problem)
 
 
 def default_name(config: Mapping[str, Any]) -> str:
@@ -110,8 +190,10 @@ def default_name(config: Mapping[str, Any]) -> str:
 
 @app.command()
 def search(
-    problem: Annotated[str, typer.Argument(help="A registered problem, with options: dtlz2:dim=6,num_objectives=3")],
-    method: Annotated[str, typer.Option("--method", "-m", help="A method, or auto.")] = "auto",
+    problem: Annotated[
+        str, typer.Argument(help="A registered problem (dtlz2:dim=6,num_objectives=3), or my_file.py:function.")
+    ],
+    method: Annotated[str, typer.Option("--method", "-m", help="A method (nsga2:population=50), or auto.")] = "auto",
     budget: Annotated[int, typer.Option("--budget", "-b", help="What may be spent, in the problem's unit.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", "-s", help="Of everything random.")] = 0,
     preferences: Annotated[
@@ -123,6 +205,9 @@ def search(
     reference_point: Annotated[
         str, typer.Option("--reference-point", help="For the hypervolume: 1.1,1.1 (in the problem's directions).")
     ] = "",
+    bounds: Annotated[str, typer.Option("--bounds", help="Of a function's columns: 0:1,0:5.")] = "",
+    directions: Annotated[str, typer.Option("--directions", help="Of a function's objectives: min,max.")] = "",
+    workers: Annotated[int, typer.Option("--workers", "-w", help="Processes that share a function's rows.")] = 1,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="A folder to go on from; may be the one of --out.")
@@ -131,28 +216,46 @@ def search(
 ) -> None:
     """Search for the Pareto front of one problem, and save and draw what was found.
 
-    Example: `moo search zdt1 -m nsga2 --budget 5000 --seed 1`
+    Example: `moo search zdt1 -m nsga2 --budget 5000 --seed 1`, or
+    `moo search my_file.py:function --bounds 0:1,0:5 --directions min,max`
     """
+    from moo.choosing import find_problem, set_up
     from moo.search import pareto_search
 
-    try:
-        result = pareto_search(
-            problem,
-            method,
-            budget=budget,
-            seed=seed,
-            preferences=parse_preferences(preferences),
-            options=parse_hyperparameters(hyperparameter or []),
-            reference_point=parse_numbers(reference_point, "--reference-point") if reference_point else None,
-            device=device,
-            checkpoint=checkpoint,
-        )
-        folder = result.save(out or Path("runs") / default_name(result.config))
+    with plain_errors():
+        name, options = parse_method(method, hyperparameter or [])
+        found = find_problem(named_problem(problem, bounds, directions, workers))
+        arguments: dict[str, Any] = {
+            "budget": budget,
+            "seed": seed,
+            "preferences": parse_preferences(preferences),
+            "options": options,
+            "reference_point": parse_numbers(reference_point, "--reference-point") if reference_point else None,
+            "device": device,
+        }
+        config = set_up(found, name, initial=None, reevaluations=0, **arguments).config
+        folder = out or Path("runs") / default_name(config)
+        claim(folder, config)
+        result = pareto_search(found, name, checkpoint=checkpoint, **arguments)
+        result.save(folder)
         figure = folder / "front.pdf"
         result.plot(figure, reference_front=known_front(result.config))
-    except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
-        raise fail(error) from None
     report(result, folder, figure)
+
+
+def claim(folder: Path, config: Mapping[str, Any]) -> None:
+    """Make a search's folder before anything is spent.
+
+    Raises:
+        ValueError: It is a file, or holds a suite or another run.
+        OSError: It cannot be made.
+    """
+    from moo.storage import refuse_other_run
+
+    if (folder / "suite.json").exists():
+        raise ValueError(f"{folder} holds a suite. Choose another folder.")
+    refuse_other_run(folder, config)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def known_front(config: Mapping[str, Any]) -> Any:
@@ -164,30 +267,26 @@ def known_front(config: Mapping[str, Any]) -> Any:
 
 def report(result: Any, folder: Path, figure: Path) -> None:
     """Say what was found, where it lies, and what to type next."""
-    from rich.console import Console
-    from rich.table import Table
-
     record, config = result.record, result.config
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_row("problem", f"{config['problem']} ({', '.join(config['directions'])})")
-    table.add_row("method", f"{config['method']}, seed {config['seed']}")
-    table.add_row("used", f"{record['used']:,} {config['unit']}: {record['ended']}")
+    rows = [
+        ("problem", f"{config['problem']} ({', '.join(config['directions'])})"),
+        ("method", f"{config['method']}, seed {config['seed']}"),
+        ("used", f"{record['used']:,} {config['unit']}: {record['ended']}"),
+    ]
     if result.feasible:
-        table.add_row("front", f"{record['front_size']} points")
         point = ", ".join(f"{value:.4g}" for value in record["reference_point"])
-        table.add_row("hypervolume", f"{record['hypervolume']:.6g} (reference point {point})")
+        rows += [
+            ("front", f"{record['front_size']} points"),
+            ("hypervolume", f"{record['hypervolume']:.6g} (reference point {point})"),
+        ]
     else:
-        table.add_row("front", "nothing feasible was found; the rows that violate least are kept")
+        rows.append(("front", "nothing feasible was found; the rows that violate least are kept"))
     if record["failures"]:
-        table.add_row("failed", f"{record['failures']:,} evaluations: see {folder / 'failures.csv'}")
-    table.add_row("time", f"{record['wall_seconds']:.1f} s")
-    table.add_row("data", str(folder))
-    table.add_row("plot", str(figure))
-    console = Console()
-    console.print(table, soft_wrap=True)
-    console.print(
-        f'Next: python -c "import moo; print(moo.load_result({str(folder)!r}).to_dataframe())"', soft_wrap=True
-    )
+        rows.append(("failed", f"{record['failures']:,} evaluations: see {folder / 'failures.csv'}"))
+    rows += [("time", f"{record['wall_seconds']:.1f} s"), ("data", str(folder)), ("plot", str(figure))]
+    for line in in_columns(rows):
+        typer.echo(line)
+    typer.echo(f'Next: python -c "import moo; print(moo.load_result({str(folder)!r}).to_dataframe())"')
 
 
 @app.command()
@@ -209,22 +308,24 @@ def bench(
     from moo.benchmarks import find_suite, run
     from moo.benchmarks.suites import seeds_of
 
-    try:
+    with plain_errors():
         chosen = find_suite(suite)
         if seeds is not None:
             chosen = replace(chosen, seeds=seeds_of(seeds))
         chosen = replace(chosen, problems=tuple(problem or chosen.problems), methods=tuple(method or chosen.methods))
         folder = out or Path("runs") / chosen.name
         statuses = run(chosen, folder, workers=workers, retry_failed=retry_failed, say=typer.echo)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        raise fail(error) from None
-    interrupted = any(status.state == "interrupted" for status in statuses)
-    if not interrupted and any(status.state in ("done", "kept") for status in statuses):
-        draw_suite(folder)
+        interrupted = any(status.state == "interrupted" for status in statuses)
+        if not interrupted and any(status.state in ("done", "kept") for status in statuses):
+            draw_suite(folder)
     failed = [status for status in statuses if status.state == "failed"]
-    for status in failed:
-        typer.secho(f"failed: {status.cell.label}: {status.reason}", fg="red", err=True)
-    if failed or interrupted:
+    busy = [status for status in statuses if status.state == "busy"]
+    if failed:
+        count = f"{len(failed)} of {len(statuses)}"
+        typer.echo(f"{count} cells failed. The same command with --retry-failed runs them again.")
+    for status in failed + busy:
+        typer.secho(f"{status.state}: {status.cell.label}: {one_line(status.reason)}", fg="red", err=True)
+    if failed or busy or interrupted:
         raise typer.Exit(130 if interrupted else 1)
 
 
@@ -237,13 +338,43 @@ def draw_suite(folder: Path) -> None:
     typer.echo("\n" + render(report_))
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
-    for spec, results in by_problem(report_.results).items():
+    groups = by_problem(report_.results)
+    for spec, results in groups.items():
         name = spec.replace(":", "-").replace(",", "-")
         first = [result for result in results if result.config["seed"] == results[0].config["seed"]]
         plot_front(first, plots / f"front-{name}.pdf", reference_front=known_front(first[0].config))
-        plot_convergence(results, plots / f"convergence-{name}.pdf")
+        plot_convergence(measured_alike(results), plots / f"convergence-{name}.pdf")
     typer.echo(f"Plots (PDF): {plots}/   data: {folder}/")
-    typer.echo(f"Next: moo report {folder} --format md   or   moo plot front {folder} -o front.svg")
+    where = shlex.quote(str(folder))
+    which = f" -p {shlex.quote(next(iter(groups)))}" if len(groups) > 1 else ""
+    typer.echo(f"Next: moo report {where} --format md   or   moo plot front {where}{which} -o front.svg")
+
+
+def measured_alike(results: list[Any]) -> list[Any]:
+    """Results of one problem with histories measured from one reference point.
+
+    Where they were not (each run inferred its own), it is the joint one of their report.
+    """
+    from dataclasses import replace
+
+    from moo.archive import Archive
+    from moo.benchmarks.reporting import references
+    from moo.directions import turn
+    from moo.history import History
+
+    if all(result.record["reference_point"] == results[0].record["reference_point"] for result in results):
+        return results
+    point, directions = references(results).reference_point, results[0].config["directions"]
+    measured = []
+    for result in results:
+        rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
+        archive, history = Archive(rows.solutions.shape[1:], len(directions)), History()
+        history.load_state_dict({"rows": list(result.history.itertuples(index=False)), "earned": 0.0, "value": None})
+        history.recompute([rows], archive, point)
+        history.close(archive.front, point)
+        record = {**result.record, "reference_point": turn(point, directions).tolist()}
+        measured.append(replace(result, history=history.frame(), record=record))
+    return measured
 
 
 @app.command("report")
@@ -263,14 +394,12 @@ def report_command(
     from moo.benchmarks.reporting import DEFAULT_INDICATORS, load, render
     from moo.storage import write_file
 
-    try:
+    with plain_errors():
         text = render(load(folder), tuple(indicator or DEFAULT_INDICATORS), form=form, times=times)
         if out is None:
             typer.echo(text, nl=False)
         else:
             write_file(out, lambda file: file.write(text.encode()))
-    except (ValueError, TypeError, OSError) as error:
-        raise fail(error) from None
 
 
 class Plot(StrEnum):
@@ -296,10 +425,10 @@ def plot(
     """
     from moo.plots import plot_convergence, plot_front
 
-    try:
+    with plain_errors():
         results = results_of(folder, problem)
         if what is Plot.convergence:
-            plot_convergence(results, out)
+            plot_convergence(measured_alike(results), out)
         else:
             wanted = results[0].config["seed"] if seed is None else seed
             chosen = [result for result in results if result.config["seed"] == wanted]
@@ -307,8 +436,6 @@ def plot(
                 known = sorted({result.config["seed"] for result in results})
                 raise ValueError(f"There is no seed {wanted}. Known: {', '.join(map(str, known))}.")
             plot_front(chosen, out, reference_front=known_front(chosen[0].config))
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        raise fail(error) from None
     typer.echo(str(out))
 
 
@@ -346,12 +473,10 @@ def reproduce(
     from moo.benchmarks import claims
 
     folder = out or results_folder()
-    if quick and out is None:
+    if quick and folder.resolve() == results_folder().resolve():
         folder = Path("runs") / "reproduce-quick"  # a smaller form never stands among the results
-    try:
+    with plain_errors(bad_input=1):  # 2 says that a claim is not met
         records = claims.reproduce(name, folder / f"{name}.json", quick=quick, say=typer.echo)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        raise fail(error) from None
     typer.echo(f"Written to {folder / f'{name}.json'}")
     raise typer.Exit(claims.exit_code(records))
 

@@ -23,10 +23,10 @@ class ProgressLine:
         self._progress: Progress | None = None
         if shown and sys.stderr.isatty():
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),  # a name may hold brackets
                 BarColumn(),
                 TaskProgressColumn(),
-                TextColumn("{task.completed:,}/{task.total:,} {task.fields[unit]}  {task.fields[state]}"),
+                TextColumn("{task.completed:,}/{task.total:,} {task.fields[unit]}  {task.fields[state]}", markup=False),
                 TimeRemainingColumn(),
             )
             self._progress = Progress(*columns, console=Console(stderr=True), refresh_per_second=5)

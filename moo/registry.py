@@ -7,6 +7,7 @@ listing what exists imports nothing heavy.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 from collections.abc import Mapping
@@ -30,15 +31,19 @@ def resolve(registry: Mapping[str, str], name: str, what: str) -> Any:
 def summary(target: str) -> str:
     """The first line of the docstring of a registry's target, read from its source without importing it."""
     module, _, attribute = target.partition(":")
+    return _summaries(module).get(attribute, "")
+
+
+@functools.cache  # many targets share a file
+def _summaries(module: str) -> dict[str, str]:
+    """The same of every class and function of a module."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        return ""
+        return {}
     with open(spec.origin, encoding="utf-8") as file:
         tree = ast.parse(file.read())
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    found = (node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef))
+    return {node.name: (ast.get_docstring(node) or "").partition("\n")[0] for node in found}
 
 
 def parse_value(text: str) -> Any:

@@ -22,7 +22,7 @@ from moo.storage import (
     FORMAT,
     DamagedFileError,
     read_candidates,
-    read_json,
+    read_mapping,
     read_state,
     refuse_other_run,
     write_candidates,
@@ -216,7 +216,7 @@ def read_result(folder: Path, build: Callable[[Mapping[str, Any], Any], Any]) ->
     missing = [name for name in ("cell.json", "record.json") if not (folder / name).exists()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no finished run: {missing[0]} is missing. Run the search first.")
-    config, record = read_json(folder / "cell.json"), read_json(folder / "record.json")
+    config, record = read_mapping(folder / "cell.json"), read_mapping(folder / "record.json")
     newer = max(config["format"], record["format"])
     if newer > FORMAT:
         raise ValueError(f"{folder} was written in format {newer}, this version reads up to {FORMAT}. Update moo.")

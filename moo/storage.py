@@ -81,6 +81,21 @@ def read_json(path: Path) -> Any:
         raise DamagedFileError.of(path, error) from error
 
 
+def read_mapping(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON file that should hold a mapping with these keys.
+
+    Raises:
+        DamagedFileError: It is missing, no JSON, or JSON of another shape.
+    """
+    try:
+        value = read_json(path)
+    except FileNotFoundError as error:
+        raise DamagedFileError.of(path, error) from error
+    if not isinstance(value, dict) or not set(keys) <= set(value):
+        raise DamagedFileError.of(path, ValueError(f"it should hold a mapping with {', '.join(keys) or 'text keys'}"))
+    return value
+
+
 def refuse_other_run(folder: Path, config: Mapping[str, Any]) -> None:
     """Raise where a folder holds the data of a run with another configuration.
 
@@ -91,7 +106,7 @@ def refuse_other_run(folder: Path, config: Mapping[str, Any]) -> None:
         raise ValueError(f"A folder is needed for the run's data. {folder} is a file.")
     if not (folder / "cell.json").exists():
         return
-    old = read_json(folder / "cell.json")
+    old = read_mapping(folder / "cell.json")
     different = [
         f"{key}: {old.get(key)!r} there, {value!r} now"
         for key, value in config.items()

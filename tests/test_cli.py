@@ -26,6 +26,7 @@ from moo.generators import GENERATORS
 from moo.indicators import INDICATORS
 from moo.plots import PLOTS
 from moo.problems import PROBLEMS
+from moo.registry import summary
 from moo.tuners import TUNERS
 
 SEARCH = ("search", "zdt1:dim=3", "-m", "nsga2", "-H", "population=20", "-b", "60")
@@ -218,6 +219,15 @@ def test_listing_everything_is_all_lists():
         assert all(name in whole for name in registry)
 
 
+@pytest.mark.parametrize("what", ["problems", "methods", "tuners", "indicators", "plots"])
+def test_listing_loses_no_word_of_a_description(what):
+    # Brackets such as those of a shape, [n, m], are not markup.
+    words = good("list", what).stdout.split()
+    for entry in REGISTRIES[what].values():
+        target = getattr(entry, "function", entry)
+        assert not target.startswith("moo.") or set(summary(target).split()) <= set(words)
+
+
 @pytest.mark.parametrize("what", REGISTRIES)
 def test_in_a_pipe_a_listing_has_one_line_for_each(what):
     # "with one line each", says its help; and `moo list problems | grep ...` should find whole entries.
@@ -334,6 +344,7 @@ def test_a_reference_point_is_said_in_the_problems_directions(tmp_path, said):
     ("arguments", "message"),
     [
         (["search", "ztd1"], "Unknown problem 'ztd1'. Did you mean 'zdt1'? Known: "),
+        (["search", "ZDT1"], "Did you mean 'zdt1'?"),
         (["search", "zdt1:dims=3"], "Unknown option of zdt1 'dims'. Did you mean 'dim'?"),
         (["search", "zdt1:dim=1"], "`dim` should be at least 2. Found 1."),
         (["search", "zdt1:dim"], "key=value"),
@@ -419,6 +430,16 @@ def test_a_warning_reads_like_the_rest():
     assert "no point of the front is better than the reference point" in said.stderr
     assert "cli.py" not in said.stderr  # not as Python prints it, with a line of our source
     assert "result = " not in said.stderr
+
+
+def test_brackets_in_a_path_are_printed_as_they_are():
+    said = good(*SEARCH, "-o", "runs [bold]a[b]").stdout
+    assert said.count("runs [bold]a[b]") == 3  # data, plot, what to type next
+
+
+def test_no_line_ends_in_blanks():
+    for arguments in (SEARCH, ("list",)):
+        assert not [line for line in good(*arguments).stdout.splitlines() if line != line.rstrip()]
 
 
 def test_long_paths_are_printed_whole(tmp_path):
@@ -621,6 +642,14 @@ def test_a_report_of_one_saved_search():
     said = good("report", "x").stdout
     assert "zdt1:dim=3" in said
     assert "nsga2:population=20" in said
+
+
+@pytest.mark.parametrize("said", ["dirichlet:alpha=0.5", "0.2,0.8;0.5,0.5"])
+def test_a_search_that_followed_given_preferences_is_reported_and_drawn(said):
+    good("search", "toy", "-m", "toy-conditional", "--preferences", said, "-b", "60", "-o", "x")
+    for form in ("table", "md", "csv"):
+        assert "toy-conditional:preferences=" in good("report", "x", "-f", form).stdout
+    good("plot", "convergence", "x", "-o", "x.pdf")
 
 
 def test_bad_reports_are_refused(suite, tmp_path):

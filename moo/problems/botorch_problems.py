@@ -9,20 +9,19 @@ of that standard deviation is added to every objective; fronts and reference poi
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from botorch.test_functions import multi_objective
+from botorch.test_functions.base import MultiObjectiveTestProblem
 from torch import Tensor
 
 from moo.adapters.botorch import FromBotorch
-from moo.base import Oracle
 from moo.checks import check_count
 from moo.dominance import non_dominated
 from moo.noise import check_noise
-
-FRONT_POINTS = 1001  # about
-ROUNDING = 1e-9  # by which a point of a front may miss a constraint
+from moo.synthetic import FRONT_POINTS, ROUNDING, KnownFront, chords, evenly
 
 
 # --------------------------------------------------------------------------------------------------- unconstrained
@@ -157,40 +156,29 @@ class WeldedBeam(FromBotorch):
 
 
 # --------------------------------------------------------------------------------------------------- with known fronts
-class _Known(FromBotorch):
+class _Known(KnownFront, FromBotorch):  # type: ignore[override]
     """What those share whose Pareto-optimal rows are known in closed form."""
 
-    def _optimal(self) -> Tensor:
-        """Rows, dense, among which all Pareto-optimal ones are."""
-        raise NotImplementedError
+    def __init__(
+        self, problem: MultiObjectiveTestProblem, name: str, optimal: Callable[[], Tensor], *, exact: bool = True
+    ) -> None:
+        super().__init__(problem, name)
+        self.know_front(partial(_front_of, problem, optimal), exact=exact)
 
-    @cached_property
-    def reference_front(self) -> Tensor:  # type: ignore[override]
-        """The front of the optimal rows, evenly along it, each objective seen over its range."""
-        rows = self._optimal()
-        with torch.no_grad():
-            objectives = self.problem(rows, noise=False)
-            feasible = (self.problem.evaluate_slack(rows, noise=False) >= -ROUNDING).all(dim=1)
-        front = objectives[feasible]
-        front = front[non_dominated(-front)]
-        front = front[front[:, 0].argsort()]
-        span = front.amax(dim=0) - front.amin(dim=0)
-        along = (front / span).diff(dim=0).square().sum(dim=1).sqrt().cumsum(dim=0)
-        even = torch.searchsorted(along, torch.linspace(0, float(along[-1]), FRONT_POINTS - 1, dtype=torch.float64))
-        kept = torch.unique(torch.cat([torch.zeros(1, dtype=torch.int64), (even + 1).clamp(max=len(front) - 1)]))
-        thinned: Tensor = front[kept]
-        return thinned
 
-    @cached_property
-    def oracle(self) -> Oracle | None:  # type: ignore[override]
-        """The exact front."""
-        return Oracle(self.reference_front)
-
-    @cached_property
-    def reference_point(self) -> Tensor:  # type: ignore[override]
-        """The nadir of the front plus a tenth of its range, `[2]`."""
-        worst, best = self.reference_front.amax(dim=0), self.reference_front.amin(dim=0)
-        return worst + 0.1 * (worst - best)
+def _front_of(problem: MultiObjectiveTestProblem, optimal: Callable[[], Tensor]) -> Tensor:
+    """The front of rows among which all optimal ones are, evenly along it, each objective seen over its range."""
+    rows = optimal()
+    with torch.no_grad():
+        objectives = problem(rows, noise=False)
+        feasible = (problem.evaluate_slack(rows, noise=False) >= -ROUNDING).all(dim=1)
+    front = objectives[feasible]
+    front = front[non_dominated(-front)]
+    front = front[front[:, 0].argsort()]
+    along = chords(front / (front.amax(dim=0) - front.amin(dim=0))).cumsum(dim=0)
+    first = torch.zeros(1, dtype=torch.int64)
+    thinned: Tensor = front[torch.unique(torch.cat([first, 1 + evenly(along, FRONT_POINTS - 1)]))]
+    return thinned
 
 
 def _steps(low: float, high: float) -> Tensor:
@@ -215,11 +203,12 @@ class BNH(_Known):
     """
 
     def __init__(self, noise: float = 0.0) -> None:
-        super().__init__(multi_objective.BNH(noise_std=check_noise(noise)), "bnh")
+        super().__init__(multi_objective.BNH(noise_std=check_noise(noise)), "bnh", _bnh_rows)
 
-    def _optimal(self) -> Tensor:
-        x = _steps(0, 5)
-        return _rows(x, x.clamp(max=3))
+
+def _bnh_rows() -> Tensor:
+    x = _steps(0, 5)
+    return _rows(x, x.clamp(max=3))
 
 
 class _PublishedConstr(multi_objective.CONSTR):  # type: ignore[misc]
@@ -241,11 +230,12 @@ class ConstrEx(_Known):
     """
 
     def __init__(self, noise: float = 0.0) -> None:
-        super().__init__(_PublishedConstr(noise_std=check_noise(noise)), "constr-ex")
+        super().__init__(_PublishedConstr(noise_std=check_noise(noise)), "constr-ex", _constr_ex_rows)
 
-    def _optimal(self) -> Tensor:
-        x = _steps(7 / 18, 1)
-        return _rows(x, (6 - 9 * x).clamp(min=0))
+
+def _constr_ex_rows() -> Tensor:
+    x = _steps(7 / 18, 1)
+    return _rows(x, (6 - 9 * x).clamp(min=0))
 
 
 class _PublishedSRN(multi_objective.SRN):  # type: ignore[misc]
@@ -275,12 +265,13 @@ class SRN(_Known):
     """
 
     def __init__(self, noise: float = 0.0) -> None:
-        super().__init__(_PublishedSRN(noise_std=check_noise(noise)), "srn")
+        super().__init__(_PublishedSRN(noise_std=check_noise(noise)), "srn", _srn_rows)
 
-    def _optimal(self) -> Tensor:
-        line, circle = _steps(2.5, 3.7), _steps(14, math.sqrt(225 - 2.5**2))
-        middle = _rows(-2.5, _steps(2.5, math.sqrt(225 - 2.5**2)))
-        return torch.cat([_rows(3 * line - 10, line), middle, _rows(-((225 - circle**2).sqrt()), circle)])
+
+def _srn_rows() -> Tensor:
+    line, circle = _steps(2.5, 3.7), _steps(14, math.sqrt(225 - 2.5**2))
+    middle = _rows(-2.5, _steps(2.5, math.sqrt(225 - 2.5**2)))
+    return torch.cat([_rows(3 * line - 10, line), middle, _rows(-((225 - circle**2).sqrt()), circle)])
 
 
 class OSY(_Known):
@@ -298,21 +289,17 @@ class OSY(_Known):
     """
 
     def __init__(self, noise: float = 0.0) -> None:
-        super().__init__(multi_objective.OSY(noise_std=check_noise(noise)), "osy")
+        super().__init__(multi_objective.OSY(noise_std=check_noise(noise)), "osy", _osy_rows, exact=False)
 
-    @cached_property
-    def oracle(self) -> Oracle | None:  # type: ignore[override]
-        """None: the front is not proved."""
-        return None
 
-    def _optimal(self) -> Tensor:
-        x1, x2, x3 = _steps(0, 1), _steps(0, 1), _steps(1, 5)
-        return torch.cat(
-            [
-                _rows(5, 1, x3, 0, 5, 0),
-                _rows(5, 1, x3, 0, 1, 0),
-                _rows(2 + 3 * x2, x2, 1, 0, 1, 0),
-                _rows(0, 2, x3, 0, 1, 0),
-                _rows(x1, 2 - x1, 1, 0, 1, 0),
-            ]
-        )
+def _osy_rows() -> Tensor:
+    x1, x2, x3 = _steps(0, 1), _steps(0, 1), _steps(1, 5)
+    return torch.cat(
+        [
+            _rows(5, 1, x3, 0, 5, 0),
+            _rows(5, 1, x3, 0, 1, 0),
+            _rows(2 + 3 * x2, x2, 1, 0, 1, 0),
+            _rows(0, 2, x3, 0, 1, 0),
+            _rows(x1, 2 - x1, 1, 0, 1, 0),
+        ]
+    )

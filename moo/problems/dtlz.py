@@ -11,111 +11,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from moo.base import Oracle, VectorProblem
-from moo.checks import check_count, check_matrix, check_number
-from moo.noise import add_noise, check_noise
-from moo.preferences import das_dennis
-from moo.space import Space, real
+from moo.checks import check_count, check_number
+from moo.space import real
+from moo.synthetic import (
+    FRONT_POINTS,
+    Synthetic,
+    grid,
+    plane_front,
+    point_beyond,
+    products,
+    rastrigin_g,
+    sobol,
+    sphere,
+    sphere_front,
+    square_g,
+)
 
-FRONT_POINTS = 1001  # at most, on a lattice; about, elsewhere
 ROOT_HALF = math.sqrt(0.5)
 
 
 # --------------------------------------------------------------------------------------------------- shared parts
-class _DTLZ(VectorProblem):
-    """What all seven share: the columns, noise, and a front that is computed when it is first asked for."""
+class _DTLZ(Synthetic):
+    """What all seven share: the columns, and a reference point from the front's closed form."""
 
     def __init__(self, num_objectives: int, dim: int | None, noise: float, *, k: int) -> None:
-        m = self.num_objectives = check_count("num_objectives", num_objectives, low=2)
+        m = check_count("num_objectives", num_objectives, low=2)
         dim = m + k - 1 if dim is None else check_count("dim", dim)
         if dim < m:
             raise ValueError(
                 f"`dim` should be at least num_objectives ({m}): {m - 1} columns along the front and one off it. "
                 f"Found {dim}."
             )
-        self.space = Space(tuple(real(0, 1) for _ in range(dim)))
-        self.directions = ("min",) * m
-        self.objective_names = tuple(f"f{i + 1}" for i in range(m))
-        self.noise = check_noise(noise)
-        self.stochastic = self.noise > 0
-        self._front: Callable[[], Tensor] | None = None
+        super().__init__(m, [real(0, 1)] * dim, noise)
 
     def _know_front(self, front: Callable[[], Tensor], nadir: list[float], last_ideal: float = 0.0) -> None:
         """Set the front and, from its nadir and its ideal point (0 but for the last entry), the reference point."""
+        self.know_front(front)
         worst = torch.tensor(nadir, dtype=torch.float64)
         best = torch.zeros_like(worst)
         best[-1] = last_ideal
-        self.reference_point = worst + 0.1 * (worst - best)
-        self._front = front
-
-    @cached_property
-    def oracle(self) -> Oracle | None:  # type: ignore[override]
-        """The exact front where it is known."""
-        return None if self._front is None else Oracle(self._front())
-
-    @cached_property
-    def reference_front(self) -> Tensor | None:  # type: ignore[override]
-        """The exact front where it is known."""
-        return None if self.oracle is None else self.oracle.front
-
-    def _split(self, solutions: Tensor) -> tuple[Tensor, Tensor]:
-        """The columns along the front `[n, M - 1]` and those off it `[n, k]`."""
-        rows = check_matrix("solutions", solutions, columns=self.space.dim)
-        return rows[:, : self.num_objectives - 1], rows[:, self.num_objectives - 1 :]
-
-    def _noisy(self, objectives: Tensor, generator: torch.Generator | None) -> Tensor:
-        return add_noise(objectives, self.noise, generator, self.name)
-
-
-def _products(factors: Tensor, turns: Tensor) -> Tensor:
-    """`f_1 = a_1 ... a_(M-1)`, `f_2 = a_1 ... a_(M-2) b_(M-1)`, ..., `f_M = b_1` of `a, b [n, M - 1]`: `[n, M]`."""
-    one = torch.ones(len(factors), 1, dtype=torch.float64)
-    return (torch.cat([one, factors.cumprod(dim=1)], dim=1) * torch.cat([turns, one], dim=1)).flip(1)
-
-
-def _sphere(angles: Tensor) -> Tensor:
-    """The point of the unit sphere `[n, M]` at angles `[n, M - 1]`."""
-    return _products(angles.cos(), angles.sin())
-
-
-def _rastrigin_g(off: Tensor) -> Tensor:
-    """`g = 100 (k + sum (x - 0.5)^2 - cos(20 pi (x - 0.5)))`, of DTLZ1 and DTLZ3: 11^k local minima."""
-    shifted = off - 0.5
-    return 100 * (off.shape[1] + (shifted**2 - (20 * math.pi * shifted).cos()).sum(dim=1))
-
-
-def _square_g(off: Tensor) -> Tensor:
-    """`g = sum (x - 0.5)^2`, of DTLZ2, DTLZ4 and DTLZ5."""
-    return ((off - 0.5) ** 2).sum(dim=1)
-
-
-def _lattice(num_objectives: int) -> Tensor:
-    """Even points `[n, M]` of the simplex, about 1000 up to M = 10; a lattice without inner points gets an inner copy.
-
-    Source of the inner copy: Deb and Jain 2014 (NSGA-III), IEEE TEVC 18(4).
-    """
-    m, divisions = num_objectives, 1
-    while math.comb(divisions + m, m - 1) <= FRONT_POINTS:
-        divisions += 1
-    points = das_dennis(m, divisions)
-    return points if divisions >= m else torch.cat([points, (points + 1 / m) / 2])
-
-
-def _plane_front(num_objectives: int) -> Tensor:
-    """`sum f = 0.5`."""
-    return 0.5 * _lattice(num_objectives)
-
-
-def _sphere_front(num_objectives: int) -> Tensor:
-    """`sum f^2 = 1`: the directions of a lattice."""
-    points = _lattice(num_objectives)
-    return points / (points**2).sum(dim=1, keepdim=True).sqrt()
+        self.reference_point = point_beyond(best, worst)
 
 
 # --------------------------------------------------------------------------------------------------- the problems
@@ -135,11 +76,11 @@ class DTLZ1(_DTLZ):
 
     def __init__(self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0) -> None:
         super().__init__(num_objectives, dim, noise, k=5)
-        self._know_front(partial(_plane_front, self.num_objectives), [0.5] * self.num_objectives)
+        self._know_front(partial(plane_front, self.num_objectives), [0.5] * self.num_objectives)
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        return self._noisy(0.5 * (1 + _rastrigin_g(off))[:, None] * _products(along, 1 - along), generator)
+        along, off = self.split(solutions)
+        return self.noisy(0.5 * (1 + rastrigin_g(off)) * products(along, 1 - along), generator)
 
 
 class DTLZ2(_DTLZ):
@@ -158,11 +99,11 @@ class DTLZ2(_DTLZ):
 
     def __init__(self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0) -> None:
         super().__init__(num_objectives, dim, noise, k=10)
-        self._know_front(partial(_sphere_front, self.num_objectives), [1.0] * self.num_objectives)
+        self._know_front(partial(sphere_front, self.num_objectives), [1.0] * self.num_objectives)
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        return self._noisy((1 + _square_g(off))[:, None] * _sphere(0.5 * math.pi * along), generator)
+        along, off = self.split(solutions)
+        return self.noisy((1 + square_g(off)) * sphere(0.5 * math.pi * along), generator)
 
 
 class DTLZ3(DTLZ2):
@@ -175,8 +116,8 @@ class DTLZ3(DTLZ2):
     name = "dtlz3"
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        return self._noisy((1 + _rastrigin_g(off))[:, None] * _sphere(0.5 * math.pi * along), generator)
+        along, off = self.split(solutions)
+        return self.noisy((1 + rastrigin_g(off)) * sphere(0.5 * math.pi * along), generator)
 
 
 class DTLZ4(DTLZ2):
@@ -200,8 +141,8 @@ class DTLZ4(DTLZ2):
         self.alpha = check_number("alpha", alpha, "a power", zero=False)
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        return self._noisy((1 + _square_g(off))[:, None] * _sphere(0.5 * math.pi * along**self.alpha), generator)
+        along, off = self.split(solutions)
+        return self.noisy((1 + square_g(off)) * sphere(0.5 * math.pi * along**self.alpha), generator)
 
 
 def _bent_sphere(along: Tensor, g: Tensor) -> Tensor:
@@ -210,9 +151,8 @@ def _bent_sphere(along: Tensor, g: Tensor) -> Tensor:
     The source goes on to `cos(theta_i pi / 2)`, turning into an angle what is one already. Here, as in pymoo, `theta_i`
     is the angle, so that the curve bisects the first two objectives.
     """
-    g = g[:, None]
     angles = torch.cat([0.5 * math.pi * along[:, :1], math.pi / (4 * (1 + g)) * (1 + 2 * g * along[:, 1:])], dim=1)
-    return (1 + g) * _sphere(angles)
+    return (1 + g) * sphere(angles)
 
 
 def _curve_front(num_objectives: int) -> Tensor:
@@ -251,8 +191,8 @@ class DTLZ5(_DTLZ):
             self._know_front(partial(_curve_front, self.num_objectives), nadir)
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        return self._noisy(_bent_sphere(along, _square_g(off)), generator)
+        along, off = self.split(solutions)
+        return self.noisy(_bent_sphere(along, square_g(off)), generator)
 
 
 class DTLZ6(DTLZ5):
@@ -265,8 +205,8 @@ class DTLZ6(DTLZ5):
     name = "dtlz6"
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        return self._noisy(_bent_sphere(along, (off**0.1).sum(dim=1)), generator)
+        along, off = self.split(solutions)
+        return self.noisy(_bent_sphere(along, (off**0.1).sum(dim=1, keepdim=True)), generator)
 
 
 class DTLZ7(_DTLZ):
@@ -290,11 +230,12 @@ class DTLZ7(_DTLZ):
         self._know_front(partial(_dtlz7_front, m), nadir, 2 * m - (m - 1) * _dtlz7_gain(highest))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        along, off = self._split(solutions)
-        g = 1 + 9 * off.mean(dim=1)
+        along, off = self.split(solutions)
+        g = 1 + 9 * off.mean(dim=1, keepdim=True)
         # f_M = (1 + g) h with h = M - sum f_i / (1 + g) (1 + sin(3 pi f_i))
-        h = self.num_objectives - (along / (1 + g)[:, None] * (1 + (3 * math.pi * along).sin())).sum(dim=1)
-        return self._noisy(torch.cat([along, ((1 + g) * h)[:, None]], dim=1), generator)
+        gains = along / (1 + g) * (1 + (3 * math.pi * along).sin())
+        h = self.num_objectives - gains.sum(dim=1, keepdim=True)
+        return self.noisy(torch.cat([along, (1 + g) * h], dim=1), generator)
 
 
 def _dtlz7_gain(f: float) -> float:
@@ -327,10 +268,9 @@ def _dtlz7_front(num_objectives: int) -> Tensor:
     others = num_objectives - 1
     if others <= 3:
         steps = torch.linspace(0, 1, round(1000 ** (1 / others)), dtype=torch.float64)
-        places = torch.cartesian_prod(*[steps] * others).reshape(-1, others)
+        places = grid(steps, others)
     else:
-        sobol = torch.quasirandom.SobolEngine(others, scramble=False)  # type: ignore[no-untyped-call]
-        places = sobol.draw(1024, dtype=torch.float64)
+        places = sobol(others)
     (low, first), (passes, second) = dtlz7_pieces()
     places = places * (first - low + second - passes)
     f = torch.where(places <= first, places, passes + (places - first))  # the gap between the pieces left out

@@ -16,19 +16,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from moo.base import Oracle, VectorProblem
-from moo.checks import check_count, check_matrix
-from moo.noise import add_noise, check_noise
-from moo.preferences import das_dennis
-from moo.space import Space, real
-
-FRONT_POINTS = 1001  # at most on a lattice, about that elsewhere
+from moo.checks import check_count
+from moo.space import real
+from moo.synthetic import FRONT_POINTS, Synthetic, grid, lattice, over, products, sobol, sphere_front
 
 
 # --------------------------------------------------------------------------------------------------- transformations
@@ -91,22 +87,16 @@ def _means_before(y: Tensor) -> Tensor:
 
 # --------------------------------------------------------------------------------------------------- shapes
 # of positions `x [n, M - 1]`: `h [n, M]`, each objective in [0, 1]; the source's table 10.
-def _products(factors: Tensor, turns: Tensor) -> Tensor:
-    """`a_1 ... a_(M-1)`, `a_1 ... a_(M-2) b_(M-1)`, ..., `b_1`, side by side."""
-    one = torch.ones(len(factors), 1, dtype=torch.float64)
-    return (torch.cat([one, factors.cumprod(dim=1)], dim=1) * torch.cat([turns, one], dim=1)).flip(1)
-
-
 def _linear(x: Tensor) -> Tensor:
-    return _products(x, 1 - x)
+    return products(x, 1 - x)
 
 
 def _concave(x: Tensor) -> Tensor:
-    return _products((0.5 * math.pi * x).sin(), (0.5 * math.pi * x).cos())
+    return products((0.5 * math.pi * x).sin(), (0.5 * math.pi * x).cos())
 
 
 def _convex(x: Tensor) -> Tensor:
-    return _products(1 - (0.5 * math.pi * x).cos(), 1 - (0.5 * math.pi * x).sin())
+    return products(1 - (0.5 * math.pi * x).cos(), 1 - (0.5 * math.pi * x).sin())
 
 
 def _convex_mixed(x: Tensor) -> Tensor:
@@ -122,13 +112,13 @@ def _convex_disconnected(x: Tensor) -> Tensor:
 
 
 # --------------------------------------------------------------------------------------------------- shared parts
-class _WFG(VectorProblem):
-    """What all nine share: columns, noise, reductions, and a front that is computed when it is first asked for."""
+class _WFG(Synthetic):
+    """What all nine share: columns, reductions, and a reference point by the objectives' scales."""
 
     even_distance = False  # whether l has to be even
 
     def __init__(self, num_objectives: int, k: int | None, l: int, noise: float) -> None:  # noqa: E741
-        m = self.num_objectives = check_count("num_objectives", num_objectives, low=2)
+        m = check_count("num_objectives", num_objectives, low=2)
         self.k = check_count("k", (4 if m == 2 else 2 * (m - 1)) if k is None else k)
         self.l = check_count("l", l)
         if self.k % (m - 1):
@@ -137,32 +127,17 @@ class _WFG(VectorProblem):
             )
         if self.even_distance and self.l % 2:
             raise ValueError(f"`l`, the columns of distance, should be even for {self.name}. Found {self.l}.")
-        self.space = Space(tuple(real(0, 2 * (i + 1)) for i in range(self.k + self.l)))
-        self.directions = ("min",) * m
-        self.objective_names = tuple(f"f{i + 1}" for i in range(m))
-        self.noise = check_noise(noise)
-        self.stochastic = self.noise > 0
+        super().__init__(m, [real(0, 2 * (i + 1)) for i in range(self.k + self.l)], noise)
         self.scales = 2 * torch.arange(1, m + 1, dtype=torch.float64)
-        self._front: Callable[[], Tensor] | None = None
 
     def _know_front(self, shape: Callable[[], Tensor]) -> None:
         """Set the front, `shape` by objective; each goes from 0 to 1, so that the ideal point is 0."""
-        self._front = shape
+        self.know_front(partial(_scaled, shape, self.scales))
         self.reference_point = 1.1 * self.scales
-
-    @cached_property
-    def oracle(self) -> Oracle | None:  # type: ignore[override]
-        """The exact front where it is known."""
-        return None if self._front is None else Oracle(self._front() * self.scales)
-
-    @cached_property
-    def reference_front(self) -> Tensor | None:  # type: ignore[override]
-        """The exact front where it is known."""
-        return None if self.oracle is None else self.oracle.front
 
     def _unit(self, solutions: Tensor) -> Tensor:
         """Rows as columns in [0, 1]."""
-        return (check_matrix("solutions", solutions, columns=self.space.dim) / self.space.upper).clamp(0, 1)
+        return (self.rows(solutions) / self.space.upper).clamp(0, 1)
 
     def _with_distance(self, y: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
         """The columns with those of distance changed."""
@@ -177,24 +152,11 @@ class _WFG(VectorProblem):
         return self._reduce(y, _mean)
 
     def _objectives(self, distance: Tensor, shape: Tensor, generator: torch.Generator | None) -> Tensor:
-        return add_noise(distance[:, None] + self.scales * shape, self.noise, generator, self.name)
+        return self.noisy(distance[:, None] + self.scales * shape, generator)
 
 
-def _lattice(num_objectives: int) -> Tensor:
-    """Even points `[n, M]` of the simplex, about 1000 up to M = 10; a lattice without inner points gets an inner copy.
-
-    Source of the inner copy: Deb and Jain 2014 (NSGA-III), IEEE TEVC 18(4).
-    """
-    m, divisions = num_objectives, 1
-    while math.comb(divisions + m, m - 1) <= FRONT_POINTS:
-        divisions += 1
-    points = das_dennis(m, divisions)
-    return points if divisions >= m else torch.cat([points, (points + 1 / m) / 2])
-
-
-def _sphere_front(num_objectives: int) -> Tensor:
-    points = _lattice(num_objectives)
-    return points / (points**2).sum(dim=1, keepdim=True).sqrt()
+def _scaled(shape: Callable[[], Tensor], scales: Tensor) -> Tensor:
+    return shape() * scales
 
 
 def _surface(num_objectives: int, shape: Callable[[Tensor], Tensor], first: Tensor) -> Tensor:
@@ -207,14 +169,13 @@ def _surface(num_objectives: int, shape: Callable[[Tensor], Tensor], first: Tens
         return shape(first[:, None])
     if others <= 2:
         axis = torch.linspace(0, 1, round(FRONT_POINTS ** (1 / (others + 1))), dtype=torch.float64)
-        rest = torch.cartesian_prod(*[axis] * others).reshape(-1, others)
+        rest = grid(axis, others)
         chosen = first[torch.linspace(0, len(first) - 1, len(axis)).round().long()]
         x = torch.cat([chosen.repeat_interleave(len(rest))[:, None], rest.repeat(len(chosen), 1)], dim=1)
     else:
-        sobol = torch.quasirandom.SobolEngine(others + 1, scramble=False)  # type: ignore[no-untyped-call]
-        x = sobol.draw(1024, dtype=torch.float64)
+        x = sobol(others + 1)
         x[:, 0] = first[(x[:, 0] * len(first)).long()]
-        corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * (others + 1))
+        corners = grid(torch.tensor([0.0, 1.0], dtype=torch.float64), others + 1)
         x = torch.cat([x, corners]) if others <= 8 else x
     points = shape(torch.cat([torch.zeros(1, others + 1, dtype=torch.float64), x[x[:, 0] > 0]]))
     distinct: Tensor = torch.unique(points, dim=0)
@@ -313,13 +274,7 @@ def wfg2_pieces() -> list[tuple[float, float]]:
 
 def _wfg2_front(num_objectives: int) -> Tensor:
     """About 1000 points over the pieces; a later piece's low end equals the one before in the last objective."""
-    pieces = wfg2_pieces()
-    total = sum(high - low for low, high in pieces)
-    steps = []
-    for i, (low, high) in enumerate(pieces):
-        count = max(3, round(FRONT_POINTS * (high - low) / total))
-        steps.append(torch.linspace(low, high, count + 1, dtype=torch.float64)[min(i, 1) :])
-    return _surface(num_objectives, _convex_disconnected, torch.cat(steps))
+    return _surface(num_objectives, _convex_disconnected, over(wfg2_pieces(), FRONT_POINTS))
 
 
 class WFG3(_WFG):
@@ -339,7 +294,7 @@ class WFG3(_WFG):
     def __init__(self, num_objectives: int = 3, k: int | None = None, l: int = 20, noise: float = 0.0) -> None:  # noqa: E741
         super().__init__(num_objectives, k, l, noise)
         if self.num_objectives == 2:
-            self._know_front(partial(_lattice, 2))
+            self._know_front(partial(lattice, 2))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         positions, distance = self._means(_pairs(self._with_distance(self._unit(solutions), _shift_linear), self.k))
@@ -357,7 +312,7 @@ class WFG4(_WFG):
 
     def __init__(self, num_objectives: int = 3, k: int | None = None, l: int = 20, noise: float = 0.0) -> None:  # noqa: E741
         super().__init__(num_objectives, k, l, noise)
-        self._know_front(partial(_sphere_front, self.num_objectives))
+        self._know_front(partial(sphere_front, self.num_objectives))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
         positions, distance = self._positions(self._unit(solutions))

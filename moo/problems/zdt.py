@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -18,12 +18,9 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from moo.base import Oracle, VectorProblem
-from moo.checks import check_count, check_matrix
-from moo.noise import add_noise, check_noise
-from moo.space import Column, Space, integer, real
-
-FRONT_POINTS = 1001
+from moo.checks import check_count
+from moo.space import Column, integer, real
+from moo.synthetic import FRONT_POINTS, Synthetic, chords, point_beyond
 
 
 # --------------------------------------------------------------------------------------------------- shared parts
@@ -33,22 +30,13 @@ def _evenly(curve: Callable[[Tensor], Tensor], low: float, high: float, n: int) 
     Only the places `t` are approximate (chords of a dense grid): each point is the curve's own, exactly.
     """
     dense = torch.linspace(low, high, 20 * n, dtype=torch.float64)
-    along = np.concatenate([[0.0], _chords(curve(dense)).cumsum(dim=0).numpy()])
+    along = np.concatenate([[0.0], chords(curve(dense)).cumsum(dim=0).numpy()])
     places = np.interp(np.linspace(0, along[-1], n), along, dense.numpy())
     return curve(torch.from_numpy(places))
 
 
-def _chords(points: Tensor) -> Tensor:
-    """Distances `[n - 1]` between neighbouring points `[n, m]`."""
-    return points.diff(dim=0).square().sum(dim=1).sqrt()
-
-
-class _ZDT(VectorProblem):
-    """What all six share: two minimised objectives, noise, and a front that is computed when it is first asked for."""
-
-    num_objectives = 2
-    directions = ("min", "min")
-    objective_names = ("f1", "f2")
+class _ZDT(Synthetic):
+    """What all six share: two objectives, and a reference point from the front's closed form."""
 
     def __init__(
         self,
@@ -59,29 +47,14 @@ class _ZDT(VectorProblem):
         ideal: Sequence[float],
         nadir: Sequence[float],
     ) -> None:
-        self.space = Space(tuple(columns))
-        self.noise = check_noise(noise)
-        self.stochastic = self.noise > 0
+        super().__init__(2, columns, noise)
+        self.know_front(front)
         best, worst = torch.tensor(ideal, dtype=torch.float64), torch.tensor(nadir, dtype=torch.float64)
-        self.reference_point = worst + 0.1 * (worst - best)
-        self._front = front
-
-    @cached_property
-    def oracle(self) -> Oracle:  # type: ignore[override]
-        """The exact front."""
-        return Oracle(self._front())
-
-    @cached_property
-    def reference_front(self) -> Tensor:  # type: ignore[override]
-        """The exact front."""
-        return self.oracle.front
-
-    def _rows(self, solutions: Tensor) -> Tensor:
-        return check_matrix("solutions", solutions, columns=self.space.dim)
+        self.reference_point = point_beyond(best, worst)
 
     def _objectives(self, f1: Tensor, f2: Tensor, generator: torch.Generator | None) -> Tensor:
         """Both columns side by side `[n, 2]`, with noise where the problem has any."""
-        return add_noise(torch.stack([f1, f2], dim=1), self.noise, generator, self.name)
+        return self.noisy(torch.stack([f1, f2], dim=1), generator)
 
 
 def _unit_columns(dim: int) -> list[Column]:
@@ -112,7 +85,7 @@ class ZDT1(_ZDT):
         super().__init__(_unit_columns(dim), noise, front=_convex_front, ideal=(0, 0), nadir=(1, 1))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        rows = self._rows(solutions)
+        rows = self.rows(solutions)
         f1, g = rows[:, 0], _linear_g(rows)
         return self._objectives(f1, g * (1 - (f1 / g).sqrt()), generator)
 
@@ -138,7 +111,7 @@ class ZDT2(_ZDT):
         super().__init__(_unit_columns(dim), noise, front=_concave_front, ideal=(0, 0), nadir=(1, 1))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        rows = self._rows(solutions)
+        rows = self.rows(solutions)
         f1, g = rows[:, 0], _linear_g(rows)
         return self._objectives(f1, g * (1 - (f1 / g) ** 2), generator)
 
@@ -167,7 +140,7 @@ class ZDT3(_ZDT):
         super().__init__(_unit_columns(dim), noise, front=_zdt3_front, ideal=ideal, nadir=nadir)
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        rows = self._rows(solutions)
+        rows = self.rows(solutions)
         f1, g = rows[:, 0], _linear_g(rows)
         ratio = f1 / g
         return self._objectives(f1, g * (1 - ratio.sqrt() - ratio * (10 * math.pi * f1).sin()), generator)
@@ -206,7 +179,7 @@ def _zdt3_front() -> Tensor:
         return torch.stack([f1, 1 - t - f1 * (10 * math.pi * f1).sin()], dim=1)
 
     pieces = [(math.sqrt(low), math.sqrt(high)) for low, high in zdt3_pieces()]
-    lengths = [float(_chords(curve(torch.linspace(*piece, 2000, dtype=torch.float64))).sum()) for piece in pieces]
+    lengths = [float(chords(curve(torch.linspace(*piece, 2000, dtype=torch.float64))).sum()) for piece in pieces]
     points = []
     for i, (piece, length) in enumerate(zip(pieces, lengths, strict=True)):
         # A later piece's left end is only as low as the end of the piece before, which dominates it: leave it out.
@@ -232,7 +205,7 @@ class ZDT4(_ZDT):
         super().__init__(columns, noise, front=_convex_front, ideal=(0, 0), nadir=(1, 1))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        rows = self._rows(solutions)
+        rows = self.rows(solutions)
         f1, others = rows[:, 0], rows[:, 1:]
         g = 1 + 10 * others.shape[1] + (others**2 - 10 * (4 * math.pi * others).cos()).sum(dim=1)
         return self._objectives(f1, g * (1 - (f1 / g).sqrt()), generator)
@@ -260,7 +233,7 @@ class ZDT5(_ZDT):
         super().__init__(columns, noise, front=partial(_zdt5_front, best), ideal=(1, best / 31), nadir=(31, best))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        rows = self._rows(solutions)
+        rows = self.rows(solutions)
         f1 = 1 + rows[:, :30].sum(dim=1)
         ones = rows[:, 30:].reshape(len(rows), self.groups - 1, 5).sum(dim=2)
         g = torch.where(ones == 5, 1.0, 2 + ones).sum(dim=1)
@@ -291,7 +264,7 @@ class ZDT6(_ZDT):
         super().__init__(_unit_columns(dim), noise, front=front, ideal=(low, 0), nadir=(1, 1 - low**2))
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        rows = self._rows(solutions)
+        rows = self.rows(solutions)
         x1 = rows[:, 0]
         f1 = 1 - (-4 * x1).exp() * (6 * math.pi * x1).sin() ** 6
         g = 1 + 9 * rows[:, 1:].mean(dim=1) ** 0.25

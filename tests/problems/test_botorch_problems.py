@@ -223,7 +223,7 @@ def test_constr_by_hand():
 def test_osy_is_not_beaten_by_rows_near_its_optimal_ones():
     problem = OSY()
     stream = torch.Generator().manual_seed(0)
-    optimal = problem._optimal()
+    optimal = botorch_problems._osy_rows()
     chosen = optimal[torch.randint(len(optimal), (40_000,), generator=stream)]
     width = 10 ** (-4 * torch.rand(len(chosen), 1, generator=stream, dtype=torch.float64))
     moved = chosen + width * torch.randn(chosen.shape, generator=stream, dtype=torch.float64)

@@ -1,7 +1,6 @@
 """DTLZ against pymoo's values, closed forms, and fronts found by brute force."""
 
 import math
-import pickle
 
 import moocore
 import numpy as np
@@ -76,18 +75,6 @@ def test_values_by_hand():
 
 
 @every
-def test_shapes(make):
-    problem = make()
-    rows = random_rows(problem, 5)
-    values = problem.evaluate(rows)
-    assert values.shape == (5, 3)
-    assert values.dtype == torch.float64
-    assert problem.evaluate(rows[:0]).shape == (0, 3)
-    for i in range(5):
-        torch.testing.assert_close(problem.evaluate(rows[i : i + 1]), values[i : i + 1], rtol=1e-14, atol=0)
-
-
-@every
 def test_contract(make):
     problem = make(4)
     assert problem.kind == "vector"
@@ -105,15 +92,6 @@ def test_default_dims_follow_the_published_k():
     for m in (2, 3, 6):
         assert [make(m).space.dim for make in CLASSES] == [m + k - 1 for k in PUBLISHED_K]
     assert DTLZ1(3, 3).space.dim == 3
-
-
-@every
-def test_pickled_it_is_the_same(make):
-    problem = make()
-    copy = pickle.loads(pickle.dumps(problem))
-    rows = random_rows(problem, 4)
-    assert torch.equal(copy.evaluate(rows), problem.evaluate(rows))
-    assert torch.equal(copy.oracle.front, problem.oracle.front)
 
 
 # ------------------------------------------------------------------------------------------------------- fronts
@@ -300,31 +278,6 @@ def test_reference_point_is_a_tenth_beyond_the_nadir(make, m):
     if make is not DTLZ7 or m <= 4:  # beyond that its front is a sample without all corners
         np.testing.assert_allclose(problem.oracle.front.max(dim=0).values.numpy(), nadir, rtol=0, atol=1e-10)
         np.testing.assert_allclose(problem.oracle.front.min(dim=0).values.numpy(), ideal, rtol=0, atol=1e-10)
-
-
-# ------------------------------------------------------------------------------------------------------- noise
-@every
-def test_noise_statistics(make):
-    problem = make(noise=0.3)
-    n = 40_000
-    rows = random_rows(problem, 1).expand(n, -1)
-    generator = torch.Generator().manual_seed(1)
-    noise = problem.evaluate(rows, generator) - make().evaluate(rows)
-    assert problem.stochastic
-    assert noise.mean(dim=0).abs().max() < 4 * 0.3 / math.sqrt(n)
-    assert (noise.std(dim=0) - 0.3).abs().max() < 4 * 0.3 / math.sqrt(2 * n)
-    assert (torch.corrcoef(noise.T) - torch.eye(3)).abs().max() < 4 / math.sqrt(n)
-
-
-@every
-def test_noise_comes_from_the_generator_alone(make):
-    problem = make(noise=0.1)
-    rows = random_rows(problem, 6)
-    first, again, other = (problem.evaluate(rows, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(problem.oracle.front, make().oracle.front)
-    assert torch.equal(problem.reference_point, make().reference_point)
 
 
 # ------------------------------------------------------------------------------------------------------- errors

@@ -1,7 +1,6 @@
 """WFG against pymoo's values, closed forms, and fronts found by brute force."""
 
 import math
-import pickle
 
 import moocore
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from moo.dominance import non_dominated
-from moo.problems import get_problem
 from moo.problems.wfg import WFG1, WFG2, WFG3, WFG4, WFG5, WFG6, WFG7, WFG8, WFG9, wfg2_pieces
 
 CLASSES = [WFG1, WFG2, WFG3, WFG4, WFG5, WFG6, WFG7, WFG8, WFG9]
@@ -84,18 +82,6 @@ def test_values_by_hand():
 
 
 @every
-def test_shapes(make):
-    problem = make()
-    rows = random_rows(problem, 5)
-    values = problem.evaluate(rows)
-    assert values.shape == (5, 3)
-    assert values.dtype == torch.float64
-    assert problem.evaluate(rows[:0]).shape == (0, 3)
-    for i in range(5):
-        torch.testing.assert_close(problem.evaluate(rows[i : i + 1]), values[i : i + 1], rtol=1e-12, atol=1e-12)
-
-
-@every
 def test_contract(make):
     problem = make(4)
     assert (problem.kind, problem.name) == ("vector", make.__name__.lower())
@@ -106,33 +92,6 @@ def test_contract(make):
     assert problem.space.upper.tolist() == [2 * (i + 1) for i in range(26)]
     assert problem.oracle is problem.oracle
     assert make(2).k == 4
-
-
-@every
-def test_made_and_made_again_from_the_name(make):
-    problem = get_problem(make.name, num_objectives=3, k=4, l=6, noise=0.5)
-    again = get_problem(problem.spec)
-    assert problem.spec == f"{make.name}:num_objectives=3,k=4,l=6,noise=0.5"
-    assert (again.k, again.l, again.noise, again.num_objectives) == (4, 6, 0.5, 3)
-
-
-@every
-def test_pickled_it_is_the_same(make):
-    problem = make(2)
-    copy = pickle.loads(pickle.dumps(problem))
-    rows = random_rows(problem, 4)
-    assert torch.equal(copy.evaluate(rows), problem.evaluate(rows))
-    assert torch.equal(copy.oracle.front, problem.oracle.front)
-
-
-def test_noise():
-    quiet, noisy = WFG4(2), WFG4(2, noise=0.3)
-    rows = random_rows(quiet, 2000)
-    errors = noisy.evaluate(rows, torch.Generator().manual_seed(0)) - quiet.evaluate(rows)
-    assert noisy.stochastic
-    assert abs(float(errors.std()) - 0.3) < 0.02
-    with pytest.raises(ValueError, match=r"wfg4 with noise=0\.3 draws its noise from it"):
-        noisy.evaluate(rows)
 
 
 # ------------------------------------------------------------------------------------------------------- fronts

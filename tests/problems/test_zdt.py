@@ -1,7 +1,6 @@
 """ZDT against pymoo's values, closed forms, and fronts found by brute force."""
 
 import math
-import pickle
 
 import numpy as np
 import pymoo.problems
@@ -71,30 +70,6 @@ def test_values_by_hand():
     assert ZDT5().evaluate(row).tolist() == [[3.0, (1 + 6 + 8 * 2) / 3]]
 
 
-@every
-def test_shapes(make):
-    problem = make()
-    rows = random_rows(problem, 5)
-    values = problem.evaluate(rows)
-    assert values.shape == (5, 2)
-    assert values.dtype == torch.float64
-    assert problem.evaluate(rows[:0]).shape == (0, 2)
-    for i in range(5):
-        torch.testing.assert_close(problem.evaluate(rows[i : i + 1]), values[i : i + 1], rtol=1e-14, atol=0)
-
-
-@every
-def test_contract(make):
-    problem = make()
-    assert problem.kind == "vector"
-    assert problem.name == make.__name__.lower()
-    assert (problem.num_objectives, problem.directions, problem.objective_names) == (2, ("min", "min"), ("f1", "f2"))
-    assert (problem.stochastic, problem.num_constraints, problem.unit) == (False, 0, "evaluations")
-    assert problem.space.names[:2] == ("x1", "x2")
-    assert problem.reference_front is problem.oracle.front
-    assert problem.oracle is problem.oracle
-
-
 def test_spaces():
     assert [make().space.dim for make in CLASSES] == [30, 30, 30, 10, 80, 10]
     assert ZDT4().space.lower.tolist() == [0] + [-5] * 9
@@ -102,15 +77,6 @@ def test_spaces():
     assert ZDT5().space.kinds == {"integer"}
     assert ZDT5(groups=3).space.size == 2**40
     assert ZDT1(dim=4).space.dim == 4
-
-
-@every
-def test_pickled_it_is_the_same(make):
-    problem = make()
-    copy = pickle.loads(pickle.dumps(problem))
-    rows = random_rows(problem, 4)
-    assert torch.equal(copy.evaluate(rows), problem.evaluate(rows))
-    assert torch.equal(copy.oracle.front, problem.oracle.front)
 
 
 # ------------------------------------------------------------------------------------------------------- fronts
@@ -243,31 +209,6 @@ def test_reference_point_is_a_tenth_beyond_the_nadir(problem, ideal, nadir):
 
 def test_zdt1_reference_point_exactly():
     assert ZDT1().reference_point.tolist() == [1.1, 1.1]
-
-
-# ------------------------------------------------------------------------------------------------------- noise
-@every
-def test_noise_statistics(make):
-    problem = make(noise=0.3)
-    n = 40_000
-    rows = random_rows(problem, 1).expand(n, -1)
-    generator = torch.Generator().manual_seed(1)
-    noise = problem.evaluate(rows, generator) - make().evaluate(rows)
-    assert problem.stochastic
-    assert noise.mean(dim=0).abs().max() < 4 * 0.3 / math.sqrt(n)
-    assert (noise.std(dim=0) - 0.3).abs().max() < 4 * 0.3 / math.sqrt(2 * n)
-    assert abs(float(torch.corrcoef(noise.T)[0, 1])) < 4 / math.sqrt(n)
-
-
-@every
-def test_noise_comes_from_the_generator_alone(make):
-    problem = make(noise=0.1)
-    rows = random_rows(problem, 6)
-    first, again, other = (problem.evaluate(rows, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(problem.oracle.front, make().oracle.front)
-    assert torch.equal(problem.reference_point, make().reference_point)
 
 
 # ------------------------------------------------------------------------------------------------------- errors

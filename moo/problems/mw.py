@@ -1,8 +1,7 @@
-"""Constrained problems with known fronts: C-DTLZ (any number of objectives) and MW1 to MW14, all minimised.
+"""The MW problems, MW1 to MW14: constrained, all minimised, two objectives or any number M, with known fronts.
 
-Sources: Jain and Deb 2014, "An evolutionary many-objective optimization algorithm using reference-point based
-nondominated sorting approach, part II", IEEE TEVC 18(4), for C-DTLZ; Ma and Wang 2019, "Evolutionary constrained
-multiobjective optimization: test suite construction and performance comparisons", IEEE TEVC 23(6), for MW.
+Source: Ma and Wang 2019, "Evolutionary constrained multiobjective optimization: test suite construction and
+performance comparisons", IEEE TEVC 23(6).
 
 In all of them the constraints depend on the objectives alone, the first M - 1 columns choose a ray (or a fixed `f_1`)
 and the others, through `g`, how far along it a point lies, with every distance from the least on attained. So a front
@@ -15,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,307 +21,30 @@ import torch
 from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
-from moo.base import Evaluation, Oracle, VectorProblem
-from moo.checks import check_count, check_matrix, check_number
+from moo.base import Evaluation
+from moo.checks import check_count
 from moo.dominance import non_dominated
-from moo.noise import add_noise, check_noise
-from moo.preferences import das_dennis
-from moo.space import Space, real
+from moo.space import real
+from moo.synthetic import (
+    FRONT_POINTS,
+    ROUNDING,
+    Synthetic,
+    check_dim,
+    chords,
+    evenly,
+    grid,
+    lattice,
+    onto_sphere,
+    over,
+    products,
+    sobol,
+    sphere,
+)
 
-FRONT_POINTS = 1001  # about
 ROOT2 = math.sqrt(2)
-ROUNDING = 1e-9  # by which a point of a front may miss a constraint
 
 
 # --------------------------------------------------------------------------------------------------- shared parts
-class _Constrained(VectorProblem):
-    """What all share: columns from 0 to `top`, noise, and a front that is computed when it is first asked for."""
-
-    exact = True  # whether the front's points are on it for certain
-    top = 1.0
-
-    def __init__(self, num_objectives: int, dim: int, least: int, num_constraints: int, noise: float) -> None:
-        m = self.num_objectives = num_objectives
-        if check_count("dim", dim) < least:
-            raise ValueError(f"`dim` should be at least {least} for {self.name} with {m} objectives. Found {dim}.")
-        self.space = Space(tuple(real(0, self.top) for _ in range(dim)))
-        self.directions = ("min",) * m
-        self.objective_names = tuple(f"f{i + 1}" for i in range(m))
-        self.num_constraints = num_constraints
-        self.noise = check_noise(noise)
-        self.stochastic = self.noise > 0
-
-    def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Evaluation:
-        objectives = self._values(check_matrix("solutions", solutions, columns=self.space.dim))
-        return Evaluation(add_noise(objectives, self.noise, generator, self.name), self._limits(objectives))
-
-    def _values(self, rows: Tensor) -> Tensor:
-        """Objectives `[n, M]` of rows `[n, d]`."""
-        raise NotImplementedError
-
-    def _limits(self, objectives: Tensor) -> Tensor:
-        """Constraints `[n, c]` of objectives `[n, M]`, feasible where `<= 0`."""
-        raise NotImplementedError
-
-    def _front(self) -> Tensor:
-        """Points of the front."""
-        raise NotImplementedError
-
-    @cached_property
-    def reference_front(self) -> Tensor:  # type: ignore[override]
-        """The front, exact or, where the problem's docstring says so, exact but for the ends of its pieces."""
-        return self._front()
-
-    @cached_property
-    def oracle(self) -> Oracle | None:  # type: ignore[override]
-        """The front where it is exact."""
-        return Oracle(self.reference_front) if self.exact else None
-
-    @cached_property
-    def reference_point(self) -> Tensor:  # type: ignore[override]
-        """The nadir of the front plus a tenth of its range, `[M]`."""
-        worst, best = self.reference_front.amax(dim=0), self.reference_front.amin(dim=0)
-        return worst + 0.1 * (worst - best)
-
-    def _feasible(self, points: Tensor) -> Tensor:
-        """The points that are feasible, but for rounding."""
-        return points[(self._limits(points) <= ROUNDING).all(dim=1)]
-
-
-def _products(factors: Tensor, turns: Tensor) -> Tensor:
-    """`f_1 = a_1 ... a_(M-1)`, `f_2 = a_1 ... a_(M-2) b_(M-1)`, ..., `f_M = b_1` of `a, b [n, M - 1]`: `[n, M]`."""
-    one = torch.ones(len(factors), 1, dtype=torch.float64)
-    return (torch.cat([one, factors.cumprod(dim=1)], dim=1) * torch.cat([turns, one], dim=1)).flip(1)
-
-
-def _sphere(angles: Tensor) -> Tensor:
-    return _products(angles.cos(), angles.sin())
-
-
-def _lattice(num_objectives: int, count: int = FRONT_POINTS) -> Tensor:
-    """Even points `[n, M]` of the simplex, at most `count` up to M = 10; without inner points they get an inner copy.
-
-    Source of the inner copy: Deb and Jain 2014 (NSGA-III), IEEE TEVC 18(4).
-    """
-    m, divisions = num_objectives, 1
-    while math.comb(divisions + m, m - 1) <= count:
-        divisions += 1
-    points = das_dennis(m, divisions)
-    return points if divisions >= m else torch.cat([points, (points + 1 / m) / 2])
-
-
-def _onto_sphere(points: Tensor) -> Tensor:
-    return points / points.square().sum(dim=1, keepdim=True).sqrt()
-
-
-# --------------------------------------------------------------------------------------------------- C-DTLZ
-class _CDTLZ(_Constrained):
-    """What the five share: M objectives, of which M - 1 columns choose the ray, and k columns off the front."""
-
-    def __init__(
-        self, num_objectives: int, dim: int | None, noise: float, *, k: int, least_k: int = 1, each: bool = False
-    ) -> None:
-        m = check_count("num_objectives", num_objectives, low=2)
-        super().__init__(m, m + k - 1 if dim is None else dim, m + least_k - 1, m if each else 1, noise)
-
-    def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The columns along the front `[n, M - 1]` and those off it `[n, k]`, as distances from their optimum."""
-        return rows[:, : self.num_objectives - 1], rows[:, self.num_objectives - 1 :] - 0.5
-
-    def _flat(self, rows: Tensor) -> Tensor:
-        """DTLZ1's objectives."""
-        along, off = self._split(rows)
-        return 0.5 * (1 + _rastrigin(off)) * _products(along, 1 - along)
-
-
-def _rastrigin(off: Tensor) -> Tensor:
-    """`g [n, 1]` of DTLZ1 and DTLZ3."""
-    return 100 * (off.shape[1] + (off**2 - (20 * math.pi * off).cos()).sum(dim=1, keepdim=True))
-
-
-class C1DTLZ1(_CDTLZ):
-    """DTLZ1 of which only a thin layer above its flat front is feasible: `f_M / 0.6 + sum f_i / 0.5 <= 1`.
-
-    The front is DTLZ1's, `sum f = 0.5`.
-
-    Source: Jain and Deb 2014, C1-DTLZ1. Values and front as in pymoo, whose default is 12 columns.
-
-    Args:
-        num_objectives: M, at least 2.
-        dim: Columns in [0, 1], at least M; None: `M + 4`, so that k = 5.
-        noise: Standard deviation of the noise added to each objective.
-    """
-
-    name = "c1-dtlz1"
-
-    def __init__(self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0) -> None:
-        super().__init__(num_objectives, dim, noise, k=5)
-
-    def _values(self, rows: Tensor) -> Tensor:
-        return self._flat(rows)
-
-    def _limits(self, objectives: Tensor) -> Tensor:
-        return objectives[:, -1:] / 0.6 + objectives[:, :-1].sum(dim=1, keepdim=True) / 0.5 - 1
-
-    def _front(self) -> Tensor:
-        return 0.5 * _lattice(self.num_objectives)
-
-
-class C1DTLZ3(_CDTLZ):
-    """DTLZ3 with a wide infeasible band around its spherical front: nothing of norm between 4 and `radius`.
-
-    The front is DTLZ3's, `sum f^2 = 1`.
-
-    Source: Jain and Deb 2014, C1-DTLZ3, with radius 9 for M = 3, 12.5 for 5 and 8, 15 for 10 and 15. Values and front
-    as in pymoo, which has 12.5 for M = 10 to 12, too.
-
-    Args:
-        num_objectives: M, at least 2.
-        dim: Columns in [0, 1], at least M; None: `M + 9`, so that k = 10.
-        noise: Standard deviation of the noise added to each objective.
-        radius: The norm above which a point is feasible again, more than 4; None: 9 for M <= 4, 12.5 for M <= 9, or 15.
-    """
-
-    name = "c1-dtlz3"
-
-    def __init__(
-        self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0, radius: float | None = None
-    ) -> None:
-        super().__init__(num_objectives, dim, noise, k=10)
-        m = self.num_objectives
-        published = 9.0 if m <= 4 else 12.5 if m <= 9 else 15.0
-        self.radius = published if radius is None else check_number("radius", radius, "a norm of objectives")
-        if self.radius <= 4:
-            raise ValueError(f"`radius` should be above 4, the norm at which the band begins. Found {self.radius}.")
-
-    def _values(self, rows: Tensor) -> Tensor:
-        along, off = self._split(rows)
-        return (1 + _rastrigin(off)) * _sphere(0.5 * math.pi * along)
-
-    def _limits(self, objectives: Tensor) -> Tensor:
-        square = (objectives**2).sum(dim=1, keepdim=True)
-        return -(square - 16) * (square - self.radius**2)
-
-    def _front(self) -> Tensor:
-        return _onto_sphere(_lattice(self.num_objectives))
-
-
-class C2DTLZ2(_CDTLZ):
-    """DTLZ2 of which only what lies near a corner or the middle of its spherical front is feasible.
-
-    The front is that part of `sum f^2 = 1` which is within `radius` of a corner or of `(1, ..., 1) / sqrt(M)`: seen
-    from the origin a ball around a point of the sphere is widest before the sphere, so that all behind is dominated.
-
-    Source: Jain and Deb 2014, C2-DTLZ2, with radius 0.4 for M = 3 and 0.5 above. Values and front as in pymoo. BoTorch
-    takes the radius squared off once per objective, so that its ball in the middle is larger, sqrt(M) times.
-
-    Args:
-        num_objectives: M, at least 2.
-        dim: Columns in [0, 1], at least M; None: `M + 9`, so that k = 10.
-        noise: Standard deviation of the noise added to each objective.
-        radius: Of the feasible balls, in (0, 1]; None: 0.2 for M = 2 (as in pymoo), 0.4 for M = 3, or 0.5.
-    """
-
-    name = "c2-dtlz2"
-
-    def __init__(
-        self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0, radius: float | None = None
-    ) -> None:
-        super().__init__(num_objectives, dim, noise, k=10)
-        published = {2: 0.2, 3: 0.4}.get(self.num_objectives, 0.5)
-        self.radius = (
-            published if radius is None else check_number("radius", radius, "of balls around points of norm 1")
-        )
-        if self.radius > 1:
-            raise ValueError(f"`radius` should be at most 1. Found {self.radius}.")
-
-    def _values(self, rows: Tensor) -> Tensor:
-        along, off = self._split(rows)
-        return (1 + (off**2).sum(dim=1, keepdim=True)) * _sphere(0.5 * math.pi * along)
-
-    def _limits(self, objectives: Tensor) -> Tensor:
-        centres = torch.cat([torch.eye(self.num_objectives, dtype=torch.float64), self._middle()])
-        squares = (objectives[:, None, :] - centres).square().sum(dim=2)
-        return squares.amin(dim=1, keepdim=True) - self.radius**2
-
-    def _middle(self) -> Tensor:
-        m = self.num_objectives
-        return torch.full((1, m), 1 / math.sqrt(m), dtype=torch.float64)
-
-    def _front(self) -> Tensor:
-        """The lattice shrunk towards each corner and the middle as far as still covers the ball around it."""
-        m = self.num_objectives
-        reach = math.tan(2 * math.asin(self.radius / 2)) * math.sqrt(m - 1)  # in units of the simplex
-        lattice, corners = _lattice(m, 2 * FRONT_POINTS // (m + 1)), torch.eye(m, dtype=torch.float64)
-        parts = [(1 - reach / (1 + reach)) * corner + reach / (1 + reach) * lattice for corner in corners]
-        middle = (1 - min(reach, 1.0)) / m + min(reach, 1.0) * lattice
-        points = _onto_sphere(torch.cat([*parts, middle, torch.full((1, m), 1 / m, dtype=torch.float64)]))
-        distinct: Tensor = torch.unique(self._feasible(points), dim=0)
-        return distinct
-
-
-class C3DTLZ1(_CDTLZ):
-    """DTLZ1 whose constraints, `f_j / 0.5 + sum of the others >= 1` for each j, make up the front.
-
-    The front is `sum f + min f = 1`: the left side grows with every objective, so that all of it is on the front.
-
-    Source: Jain and Deb 2014, C3-DTLZ1. Values as in pymoo, whose front is DTLZ1's, of which no point is
-    feasible. Parameters: as C1DTLZ1.
-    """
-
-    name = "c3-dtlz1"
-
-    def __init__(self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0) -> None:
-        super().__init__(num_objectives, dim, noise, k=5, each=True)
-
-    def _values(self, rows: Tensor) -> Tensor:
-        return self._flat(rows)
-
-    def _limits(self, objectives: Tensor) -> Tensor:
-        return 1 - objectives - objectives.sum(dim=1, keepdim=True)
-
-    def _front(self) -> Tensor:
-        points = _lattice(self.num_objectives)
-        return points / (1 + points.amin(dim=1, keepdim=True))
-
-
-class C3DTLZ4(_CDTLZ):
-    """DTLZ4 whose constraints, `f_j^2 / 4 + sum of the others' squares >= 1` for each j, make up the front.
-
-    The front is `sum f^2 - 3/4 max f^2 = 1`: the left side grows with every objective, so that all of it is on the
-    front. Its corners lie at 2, which takes k >= 4 columns off the front.
-
-    Source: Jain and Deb 2014, C3-DTLZ4. Values and front as in pymoo, whose default is 7 columns.
-
-    Args:
-        num_objectives: M, at least 2.
-        dim: Columns in [0, 1], at least `M + 3`; None: `M + 9`, so that k = 10.
-        noise: Standard deviation of the noise added to each objective.
-        alpha: The power to which the columns along the front are raised, above 0.
-    """
-
-    name = "c3-dtlz4"
-
-    def __init__(
-        self, num_objectives: int = 3, dim: int | None = None, noise: float = 0.0, alpha: float = 100.0
-    ) -> None:
-        super().__init__(num_objectives, dim, noise, k=10, least_k=4, each=True)
-        self.alpha = check_number("alpha", alpha, "a power")
-
-    def _values(self, rows: Tensor) -> Tensor:
-        along, off = self._split(rows)
-        return (1 + (off**2).sum(dim=1, keepdim=True)) * _sphere(0.5 * math.pi * along**self.alpha)
-
-    def _limits(self, objectives: Tensor) -> Tensor:
-        squares = objectives**2
-        return 1 + 0.75 * squares - squares.sum(dim=1, keepdim=True)
-
-    def _front(self) -> Tensor:
-        points = _onto_sphere(_lattice(self.num_objectives))
-        return points / (1 - 0.75 * points.amax(dim=1, keepdim=True) ** 2).sqrt()
-
-
-# --------------------------------------------------------------------------------------------------- MW
 # `g [n, 1]` of rows `[n, d]`: 1 at the best, growing with the distance of the last columns from their optima.
 def _g1(rows: Tensor, m: int) -> Tensor:
     d = rows.shape[1]
@@ -342,20 +63,42 @@ def _g3(rows: Tensor, m: int) -> Tensor:
     return 1 + 2 * (off**2).sum(dim=1, keepdim=True)
 
 
-class _MW(_Constrained):
-    """What all fourteen share: which `g` it is, and how it and the first columns make objectives.
+class _MW(Synthetic):
+    """What all fourteen share: which `g` it is, how it and the first columns make objectives, and columns up to `top`.
 
     Each objective grows with `g` or does not depend on it: for given first columns the least feasible `g` is best.
     """
 
     distance: ClassVar[Any]
+    exact = True  # whether the front's points are on it for certain
+    top = 1.0
 
-    def _values(self, rows: Tensor) -> Tensor:
-        return self._shape(rows[:, : self.num_objectives - 1], self.distance(rows, self.num_objectives))
+    def __init__(self, num_objectives: int, dim: int, least: int, num_constraints: int, noise: float) -> None:
+        dim = check_dim(dim, least, self.name, num_objectives)
+        super().__init__(num_objectives, [real(0, self.top)] * dim, noise)
+        self.num_constraints = num_constraints
+        self.know_front(self._points, exact=self.exact)
+
+    def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Evaluation:
+        rows = self.rows(solutions)
+        objectives = self._shape(rows[:, : self.num_objectives - 1], self.distance(rows, self.num_objectives))
+        return Evaluation(self.noisy(objectives, generator), self._limits(objectives))
 
     def _shape(self, first: Tensor, g: Tensor) -> Tensor:
         """Objectives `[n, M]` of the first columns `[n, M - 1]` and of `g [n, 1]`."""
         raise NotImplementedError
+
+    def _limits(self, objectives: Tensor) -> Tensor:
+        """Constraints `[n, c]` of objectives `[n, M]`, feasible where `<= 0`."""
+        raise NotImplementedError
+
+    def _points(self) -> Tensor:
+        """Points of the front."""
+        raise NotImplementedError
+
+    def _feasible(self, points: Tensor) -> Tensor:
+        """The points that are feasible, but for rounding."""
+        return points[(self._limits(points) <= ROUNDING).all(dim=1)]
 
 
 class _Two(_MW):
@@ -383,7 +126,7 @@ class _Two(_MW):
         x = _dense(0, self.top)[:, None]
         return self._shape(x, torch.ones_like(x))
 
-    def _front(self) -> Tensor:
+    def _points(self) -> Tensor:
         points = self._feasible(self._curve())
         return _thinned(points[non_dominated(-points)])
 
@@ -399,12 +142,11 @@ def _polar(angle: Tensor, radius: Tensor) -> Tensor:
 def _thinned(points: Tensor) -> Tensor:
     """About 1000 of the points `[n, 2]` of a front, evenly along its pieces, with the ends of each piece."""
     points = points[points[:, 0].argsort()]
-    chords = points.diff(dim=0).square().sum(dim=1).sqrt()
-    gap = 50 * float(chords.median())
-    along = torch.cat([torch.zeros(1, dtype=torch.float64), chords.clamp(max=gap).cumsum(dim=0)])
-    even = torch.searchsorted(along, torch.linspace(0, float(along[-1]), FRONT_POINTS, dtype=torch.float64))
-    before = torch.nonzero(chords > gap).flatten()
-    return points[torch.unique(torch.cat([even.clamp(max=len(points) - 1), before, before + 1]))]
+    steps = chords(points)
+    gap = 50 * float(steps.median())
+    along = torch.cat([torch.zeros(1, dtype=torch.float64), steps.clamp(max=gap).cumsum(dim=0)])
+    before = torch.nonzero(steps > gap).flatten()
+    return points[torch.unique(torch.cat([evenly(along, FRONT_POINTS), before, before + 1]))]
 
 
 def _falling(curve: Callable[[Any], Any], high: float) -> list[tuple[float, float]]:
@@ -427,16 +169,7 @@ def _falling(curve: Callable[[Any], Any], high: float) -> list[tuple[float, floa
     return pieces
 
 
-def _over(pieces: list[tuple[float, float]], count: int) -> Tensor:
-    """About `count` places, evenly over pieces, without the low end of the later ones."""
-    total = sum(high - low for low, high in pieces)
-    parts = []
-    for number, (low, high) in enumerate(pieces):
-        places = torch.linspace(low, high, max(2, round(count * (high - low) / total)) + 1, dtype=torch.float64)
-        parts.append(places[min(number, 1) :])
-    return torch.cat(parts)
-
-
+# --------------------------------------------------------------------------------------------------- the problems
 class MW1(_Two):
     """A linear front, `f_2 = 1 - 0.85 f_1`, of which narrow fingers of the feasible region reach six pieces.
 
@@ -518,14 +251,14 @@ class MW4(_Many):
     distance = staticmethod(_g1)
 
     def _shape(self, first: Tensor, g: Tensor) -> Tensor:
-        return g * _products(1 - first, first)
+        return g * products(1 - first, first)
 
     def _limits(self, objectives: Tensor) -> Tensor:
         last, others = objectives[:, -1:], objectives[:, :-1].sum(dim=1, keepdim=True)
         return last + others - 1 - 0.4 * (2.5 * math.pi * (last - others)).sin() ** 8
 
-    def _front(self) -> Tensor:
-        return _lattice(self.num_objectives)
+    def _points(self) -> Tensor:
+        return lattice(self.num_objectives)
 
 
 class MW5(_Two):
@@ -614,15 +347,15 @@ class MW8(_Many):
     distance = staticmethod(_g2)
 
     def _shape(self, first: Tensor, g: Tensor) -> Tensor:
-        return g * _sphere(0.5 * math.pi * first)
+        return g * sphere(0.5 * math.pi * first)
 
     def _limits(self, objectives: Tensor) -> Tensor:
         square = (objectives**2).sum(dim=1, keepdim=True)
         angle = (objectives[:, -1:] / square.sqrt()).clamp(max=1).asin()
         return square - (1.25 - 0.5 * (6 * angle).sin() ** 2) ** 2
 
-    def _front(self) -> Tensor:
-        return self._feasible(_onto_sphere(_lattice(self.num_objectives, 2 * FRONT_POINTS)))
+    def _points(self) -> Tensor:
+        return self._feasible(onto_sphere(lattice(self.num_objectives, 2 * FRONT_POINTS)))
 
 
 class MW9(_Two):
@@ -773,7 +506,7 @@ class MW13(_Two):
         ]
 
     def _curve(self) -> Tensor:
-        f1 = _over(_falling(lambda t: 5 - np.exp(t) - 0.5 * np.sin(3 * math.pi * t), self.top), 100_000)
+        f1 = over(_falling(lambda t: 5 - np.exp(t) - 0.5 * np.sin(3 * math.pi * t), self.top), 100_000)
         return torch.stack([f1, 5 - f1.exp() - 0.5 * (3 * math.pi * f1).sin()], dim=1)
 
 
@@ -797,17 +530,15 @@ class MW14(_Many):
         highest = 0.1 + _mw14_part(others) + torch.expm1(others) - others - 0.5 * others**2
         return objectives[:, -1:] - highest.mean(dim=1, keepdim=True)
 
-    def _front(self) -> Tensor:
+    def _points(self) -> Tensor:
         others = self.num_objectives - 1
         pieces = _falling(lambda t: 6 - np.exp(t) - 1.5 * np.sin(1.1 * math.pi * t**2), self.top)
         if others <= 3:
-            places = torch.cartesian_prod(*[_over(pieces, round(FRONT_POINTS ** (1 / others)))] * others)
+            places = grid(over(pieces, round(FRONT_POINTS ** (1 / others))), others)
         else:
-            sobol = torch.quasirandom.SobolEngine(others, scramble=False)  # type: ignore[no-untyped-call]
-            axis = _over(pieces, FRONT_POINTS)
-            places = axis[(sobol.draw(1024, dtype=torch.float64) * len(axis)).long()]
+            axis = over(pieces, FRONT_POINTS)
+            places = axis[(sobol(others) * len(axis)).long()]
             places = torch.cat([places, axis[-1] * torch.eye(others, dtype=torch.float64)])
-        places = places.reshape(-1, others)
         return self._shape(places, torch.ones(len(places), 1, dtype=torch.float64))
 
 
