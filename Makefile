@@ -31,7 +31,7 @@ $(TEST_STAMP): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@ $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/moo bench quickstart
+	$(BIN)/moo bench quickstart --workers 2
 
 test: $(TEST_STAMP)
 	$(BIN)/python -m pytest -n auto -m "not slow"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from moo.registry import lazy
 
 if TYPE_CHECKING:
     from moo.benchmarks.reporting import load, score
@@ -22,11 +23,7 @@ _HOMES = {
 __all__ = ["SUITES", "Suite", "find_suite", "load", "run", "score"]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first asked for."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

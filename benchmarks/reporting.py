@@ -13,12 +13,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from moo.archive import Archive
 from moo.base import Candidates
-from moo.benchmarks.runner import applicable, cell_folder, read_mapping, read_record
+from moo.benchmarks.runner import applicable, cell_folder, read_record
 from moo.benchmarks.suites import Suite, cells, seeds_of
 from moo.checks import unknown_name
 from moo.directions import turn
 from moo.dominance import non_dominated
+from moo.history import History
 from moo.indicators import INDICATORS
 from moo.metered import infer_reference_point
 from moo.preferences import grid
@@ -26,6 +28,7 @@ from moo.problems import get_problem
 from moo.registry import format_value, resolve
 from moo.result import SearchResult
 from moo.search import load_result
+from moo.storage import read_mapping
 
 DEFAULT_INDICATORS = ("hypervolume", "igd_plus")
 FORMATS = ("table", "md", "csv")
@@ -130,6 +133,26 @@ def references(results: Sequence[SearchResult]) -> References:
     ideal, nadir = rows.amax(dim=0), rows.amin(dim=0)
     made = References(point, rows, ideal, nadir, torch.cat([rows, fronts]).amax(dim=0), source)
     return replace(made, reference_set=made.scale(rows))
+
+
+def measured_alike(results: Sequence[SearchResult]) -> list[SearchResult]:
+    """Results of one problem with histories measured from one reference point.
+
+    Where they were not (each run inferred its own), it is the joint one of their report.
+    """
+    if all(result.record["reference_point"] == results[0].record["reference_point"] for result in results):
+        return list(results)
+    point, directions = references(results).reference_point, results[0].config["directions"]
+    measured = []
+    for result in results:
+        rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
+        archive, history = Archive(rows.solutions.shape[1:], len(directions)), History()
+        history.load_state_dict({"rows": list(result.history.itertuples(index=False)), "earned": 0.0, "value": None})
+        history.recompute([rows], archive, point)
+        history.close(archive.front, point)
+        record = {**result.record, "reference_point": turn(point, directions).tolist()}
+        measured.append(replace(result, history=history.frame(), record=record))
+    return measured
 
 
 def score(

@@ -108,7 +108,7 @@ SUITES: dict[str, Suite] = {
         ("re21", "re24", "zdt1:dim=6"),
         ("random", "nsga2", "qlognehvi"),
         (0, 1, 2),
-        {"random": 2000, "nsga2": 2000, "qlognehvi": 24},
+        {"random": 2000, "nsga2": 2000, "qlognehvi": 20},
     ),
     "smoke": Suite("smoke", ("zdt1", "dtlz2"), ("random", "nsga2"), (0, 1), 300),
     "zdt": Suite("zdt", ZDT, BASELINES, tuple(range(10)), 25_000),

@@ -20,7 +20,6 @@ from moo.dominance import violation
 from moo.space import Space
 
 if TYPE_CHECKING:
-    from moo.metered import Metered
     from moo.options import Option
 
 PROBLEM_KINDS = ("vector", "environment", "construction", "text")
@@ -353,16 +352,6 @@ class AskTell(Protocol):
     def tell(self, candidates: Candidates) -> None:
         """Evaluated rows with the `id` they were asked under, any subset, in any order."""
         ...
-
-
-def step_by_asking(generator: AskTell, problem: Metered, rows: int) -> Candidates:
-    """The `step` of every ask-and-tell generator: ask for what the budget affords, evaluate, tell."""
-    asked = generator.ask(problem.affordable(rows))
-    if not len(asked):
-        return asked
-    told = problem.evaluate(asked.solutions, preferences=asked.preferences, extras=asked.extras)
-    generator.tell(told)
-    return told
 
 
 class Tuner(Protocol):

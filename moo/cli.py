@@ -331,7 +331,7 @@ def bench(
 
 def draw_suite(folder: Path) -> None:
     """Print the table of a suite, draw a front and a convergence plot per problem, and say what to type next."""
-    from moo.benchmarks.reporting import by_problem, load, render
+    from moo.benchmarks.reporting import by_problem, load, measured_alike, render
     from moo.plots import plot_convergence, plot_front
 
     report_ = load(folder)
@@ -348,33 +348,6 @@ def draw_suite(folder: Path) -> None:
     where = shlex.quote(str(folder))
     which = f" -p {shlex.quote(next(iter(groups)))}" if len(groups) > 1 else ""
     typer.echo(f"Next: moo report {where} --format md   or   moo plot front {where}{which} -o front.svg")
-
-
-def measured_alike(results: list[Any]) -> list[Any]:
-    """Results of one problem with histories measured from one reference point.
-
-    Where they were not (each run inferred its own), it is the joint one of their report.
-    """
-    from dataclasses import replace
-
-    from moo.archive import Archive
-    from moo.benchmarks.reporting import references
-    from moo.directions import turn
-    from moo.history import History
-
-    if all(result.record["reference_point"] == results[0].record["reference_point"] for result in results):
-        return results
-    point, directions = references(results).reference_point, results[0].config["directions"]
-    measured = []
-    for result in results:
-        rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
-        archive, history = Archive(rows.solutions.shape[1:], len(directions)), History()
-        history.load_state_dict({"rows": list(result.history.itertuples(index=False)), "earned": 0.0, "value": None})
-        history.recompute([rows], archive, point)
-        history.close(archive.front, point)
-        record = {**result.record, "reference_point": turn(point, directions).tolist()}
-        measured.append(replace(result, history=history.frame(), record=record))
-    return measured
 
 
 @app.command("report")
@@ -423,6 +396,7 @@ def plot(
 
     Example: `moo plot front runs/quickstart -p zdt1 -o front.pdf`
     """
+    from moo.benchmarks.reporting import measured_alike
     from moo.plots import plot_convergence, plot_front
 
     with plain_errors():

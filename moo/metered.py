@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moo.base import Candidates, Evaluation, Problem
+from moo.base import AskTell, Candidates, Evaluation, Problem
 from moo.checks import check_count, check_matrix, check_vector
 from moo.directions import turn
 from moo.dominance import non_dominated
@@ -407,6 +407,16 @@ def metered(problem: Problem, budget: int, seed: int, *, reference_point: Any = 
     """The meter for a problem's kind."""
     kinds = {"environment": MeteredEnvironment, "text": MeteredText}
     return kinds.get(problem.kind, Metered)(problem, budget, seed, reference_point=reference_point)
+
+
+def step_by_asking(generator: AskTell, problem: Metered, rows: int) -> Candidates:
+    """The `step` of every ask-and-tell generator: ask for what the budget affords, evaluate, tell."""
+    asked = generator.ask(problem.affordable(rows))
+    if not len(asked):
+        return asked
+    told = problem.evaluate(asked.solutions, preferences=asked.preferences, extras=asked.extras)
+    generator.tell(told)
+    return told
 
 
 def infer_reference_point(candidates: Candidates) -> Tensor:

@@ -10,7 +10,7 @@ import ast
 import functools
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moo.checks import unknown_name
@@ -26,6 +26,17 @@ def resolve(registry: Mapping[str, str], name: str, what: str) -> Any:
         raise ValueError(unknown_name(what, name, registry))
     module, _, attribute = registry[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's `__getattr__` that loads a public name from its home, a module, when it is first asked for."""
+
+    def load(name: str) -> Any:
+        if name in homes:
+            return getattr(importlib.import_module(homes[name]), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return load
 
 
 def summary(target: str) -> str:

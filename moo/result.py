@@ -56,7 +56,7 @@ class SearchResult:
     config: Mapping[str, Any]
     record: Mapping[str, Any]
     _build: Callable[[], Any] = field(repr=False, compare=False)
-    _state: Callable[[], Any] = field(repr=False, compare=False)
+    _state: Callable[[], Any] = field(default=dict, repr=False, compare=False)
 
     # ------------------------------------------------------------------------------------------ what is asked most
     @property

@@ -67,7 +67,7 @@ def test_plots_rest_on_results_alone():
 def test_there_are_no_import_cycles():
     graph = {name: {t for t in imports_of(path) if t in MODULES} for name, path in MODULES.items() if name != "moo"}
     graph["moo.result"] -= {"moo.plots"}
-    graph["moo.base"] -= {"moo.metered", "moo.options"}  # for type checkers only
+    graph["moo.base"] -= {"moo.options"}  # for type checkers only
     done = set()
 
     def visit(name, trail):
@@ -100,6 +100,6 @@ def test_every_method_has_a_test_file_of_its_name(folder):
 def test_every_generator_has_a_docs_page():
     from moo.generators import GENERATORS
 
-    for target in GENERATORS.values():
+    for target in (target for target in GENERATORS.values() if target.startswith("moo.")):
         page = ROOT / "docs" / "methods" / f"{target.partition(':')[0].split('.')[-1]}.md"
         assert page.exists(), page

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inputs import ToyConditional, ToyConstruction, ToyEnvironment, ToyText, ToyVector, ToyWriter
 
-from moo.base import Candidates, Setting, step_by_asking, unsuitable
+from moo.base import Candidates, Setting, unsuitable
 from moo.generators.evolutionary import NSGA2
 from moo.generators.random_search import RandomSearch
-from moo.metered import metered
+from moo.metered import metered, step_by_asking
 from moo.storage import read_state, write_state
 
 NAN = float("nan")

@@ -20,9 +20,9 @@ from pymoo.operators.sampling.rnd import BinaryRandomSampling
 from torch import Tensor
 
 from moo.adapters.pymoo import ToPymoo
-from moo.base import Candidates, Setting, step_by_asking
+from moo.base import Candidates, Setting
 from moo.dominance import crowding_distance, ranks
-from moo.metered import Metered
+from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.preferences import das_dennis
 from moo.space import Space

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from moo.base import Candidates, Setting, step_by_asking
-from moo.metered import Metered
+from moo.base import Candidates, Setting
+from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.seeding import child_seed
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from moo.base import Candidates, Setting, step_by_asking
+from moo.base import Candidates, Setting
 from moo.gflow.trajectories import uniform_objects
-from moo.metered import Metered, MeteredEnvironment
+from moo.metered import Metered, MeteredEnvironment, step_by_asking
 from moo.options import Option
 from moo.rl.rollouts import episode_returns
 from moo.seeding import child_seed, torch_generator

@@ -5,8 +5,9 @@ The functions load where they are first used (`moo.indicators.hypervolume`), so 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from moo.registry import lazy
 
 if TYPE_CHECKING:
     from moo.indicators.distance import additive_epsilon, gd, gd_plus, igd, igd_plus
@@ -60,13 +61,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public function when it is first asked for."""
-    for indicator in INDICATORS.values():
-        module, _, attribute = indicator.function.partition(":")
-        if attribute == name:
-            return getattr(importlib.import_module(module), attribute)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, {i.function.partition(":")[2]: i.function.partition(":")[0] for i in INDICATORS.values()})
 
 
 def __dir__() -> list[str]:

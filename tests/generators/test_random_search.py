@@ -3,9 +3,8 @@ import torch
 from inputs import ToyConstruction, ToyEnvironment, ToyVector
 
 import moo
-from moo.base import step_by_asking
 from moo.generators.random_search import RandomSearch
-from moo.metered import metered
+from moo.metered import metered, step_by_asking
 
 
 def random_search(problem, batch=16, episodes=2, budget=10_000, seed=0):

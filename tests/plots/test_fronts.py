@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
+from moo.base import Candidates
 from moo.plots import front_data, plot_front
 from moo.plots.fronts import OPAQUE_LINES, REFERENCE_LINES, staircase
 from moo.plots.style import COLORS, COLUMN, FAINT, GREY, PAGE
-
-from moo.base import Candidates
 from moo.result import SearchResult
 
 CONVEX = [[0.0, 1.0], [0.4, 0.5], [1.0, 0.0]]

@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
+
+from moo.base import Candidates
 from moo.plots import convergence_data, plot_convergence
 from moo.plots.histories import DIRECT_LABELS, spread
 from moo.plots.style import COLORS, COLUMN
-
-from moo.base import Candidates
 from moo.result import SearchResult
 
 NAN = float("nan")

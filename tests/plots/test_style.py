@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import matplotlib
-import moo.plots
 import pandas as pd
 import pytest
 import torch
 from matplotlib.lines import Line2D
+
+import moo.plots
+from moo.base import Candidates
 from moo.plots import PLOTS, paper_style, plot_front, save_figure
 from moo.plots.style import (
     COLORS,
@@ -25,8 +27,6 @@ from moo.plots.style import (
     shared_legend,
     tick_number,
 )
-
-from moo.base import Candidates
 from moo.registry import resolve, summary
 from moo.result import SearchResult
 
