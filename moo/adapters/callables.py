@@ -73,6 +73,7 @@ class CallableProblem(VectorProblem):
         self.stochastic = stochastic
         self.name = name or getattr(function, "__qualname__", type(function).__name__)
         self._function = function
+        self._pool: Any = None
         self._constraints = constraints
         self.num_constraints = 0 if constraints is None else len(_row(constraints, self._middle(), "constraints"))
 
@@ -135,20 +136,33 @@ class CallableProblem(VectorProblem):
 
     def _in_processes(self, rows: np.ndarray) -> list[np.ndarray | str]:
         """Each row in one of several processes. Where a process dies, the rows it left are tried again one by one."""
-        outcomes = _share(self._function, rows, self.num_objectives, self.workers)
+        if self._pool is None:
+            self._pool = _pool_of(self.workers)
+        outcomes = _share(self._pool, self._function, rows, self.num_objectives)
+        if any(outcome is None for outcome in outcomes):
+            self._pool.shutdown(kill_workers=True)
+            self._pool = None
         for number, outcome in enumerate(outcomes):
             if outcome is None:
-                (outcomes[number],) = _share(self._function, rows[number : number + 1], self.num_objectives, 1)
+                with _pool_of(1) as alone:
+                    (outcomes[number],) = _share(alone, self._function, rows[number : number + 1], self.num_objectives)
         return ["the process that evaluated it died" if outcome is None else outcome for outcome in outcomes]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}  # a copy in another process makes a pool of its own
+
+
+def _pool_of(workers: int) -> Any:
+    """Processes that can be handed functions of a script or a notebook; idle ones end after a minute."""
+    from joblib.externals.loky import ProcessPoolExecutor  # a pool of our own: the reusable one is joblib's
+
+    return ProcessPoolExecutor(max_workers=workers, timeout=60)
 
 
 def _share(
-    function: Callable[..., Any], rows: np.ndarray, num_objectives: int, workers: int
+    pool: Any, function: Callable[..., Any], rows: np.ndarray, num_objectives: int
 ) -> list[np.ndarray | str | None]:
     """What each row gave; None where its process, or another one of the pool, died before it was done."""
-    from joblib.externals.loky import get_reusable_executor
-
-    pool = get_reusable_executor(max_workers=workers, timeout=60)
     futures = [pool.submit(_outcome, function, row, num_objectives) for row in rows]
     outcomes: list[np.ndarray | str | None] = []
     for future in futures:

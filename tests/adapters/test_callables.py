@@ -191,3 +191,11 @@ def test_a_function_in_a_file(tmp_path):
     file.write_text("import nothing_of_the_kind\n")
     with pytest.raises(ValueError, match="cannot be imported: ModuleNotFoundError"):
         load_callable(f"{file}:f")
+
+
+def test_its_processes_and_those_of_suites_do_not_meet():
+    """joblib's own pool is one per process and must stay joblib's."""
+    import joblib
+
+    search(of_row, budget=6, workers=2)
+    assert joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(number) for number in (-1, -2, -3)) == [1, 2, 3]
