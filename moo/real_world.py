@@ -107,7 +107,8 @@ class RealWorld(VectorProblem):
     def published_nadir_point(self) -> Tensor | None:
         """The nadir point that the suite's authors published, `[m]`; None for CRE problems, which have none.
 
-        For half of the problems it is not the nadir of the authors' own published front, by up to its whole range.
+        For ten of the sixteen it is not the nadir of the authors' own published front: it differs by 7 to 100 % of the
+        front's range (RE21, RE32, RE33, RE35, RE36, RE37, RE41, RE42, RE61, RE91).
         """
         return self._published("nadir")
 

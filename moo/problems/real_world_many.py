@@ -211,7 +211,8 @@ class RE61(RealWorld):
     """Storm drainage of a city: five costs and violated limits of water quality.
 
     Objectives (costs): drainage network, storage facility, treatment facility, expected flood damage, expected economic
-    loss by floods; and the summed violation of seven limits, in the units of each.
+    loss by floods; and the summed violation of seven limits, in the units of each. More overflow makes nothing better:
+    the front lies at its lower bound.
 
     Source: Musselman and Talavage 1980, and Ray, Tai and Seow 2001, Engineering Optimization 33(4); RE6-3-1 of Tanabe
     and Ishibuchi 2020. The sixth limit has 0.417 *times* x1 x2, where the others divide, and the seventh 54.48: so the
