@@ -1,8 +1,11 @@
 """Re-evaluation: what a noisy front is really worth.
 
 On a noisy problem the archive of observed values keeps what was lucky. So a pool is evaluated again on fresh seeds and
-the front chosen by those means; then the chosen rows are evaluated on a second set of fresh seeds, and these means are
-what is reported. Choosing and reporting on the same values would be luck again.
+the front chosen by those means; then the chosen rows are evaluated on further fresh seeds, and these means are what is
+reported. Choosing and reporting on the same values would be luck again.
+
+Unbiased means are not enough for the hypervolume: that of noisy means is larger than that of their expectations. So the
+chosen rows are evaluated until its standard error is small, the rows that matter most for it most often.
 """
 
 from __future__ import annotations
@@ -13,10 +16,15 @@ import torch
 from torch import Tensor
 
 from moo.base import Candidates
-from moo.dominance import non_dominated
+from moo.dominance import non_dominated, violation
+from moo.indicators.volume import hypervolume, predicted_seconds
 from moo.metered import Metered, MeteredEnvironment
 from moo.rl.rollouts import episode_returns
 from moo.seeding import torch_generator
+
+PRECISION = 0.015  # of the reported hypervolume: standard error over value, at which reporting ends
+BLOCK = 1024  # evaluations at once
+SECONDS = 5.0  # of computing hypervolumes per round, predicted, above which reporting ends with the first round
 
 
 def needs_reevaluation(problem: Metered, generator: Any) -> bool:
@@ -26,30 +34,32 @@ def needs_reevaluation(problem: Metered, generator: Any) -> bool:
     return bool(problem.stochastic) and problem.kind in ("vector", "construction")
 
 
-def honest_front(problem: Metered, generator: Any, pool: Candidates, episodes: int) -> Candidates:
+def honest_front(problem: Metered, generator: Any, pool: Candidates, episodes: int, *, precise: bool) -> Candidates:
     """The front of a pool, chosen and reported on separate fresh evaluations, counted apart.
 
     Args:
         problem: The metered problem.
         generator: The method; its `act` plays policies.
         pool: Distinct rows to choose from, failed ones left out.
-        episodes: Evaluations of each row, for choosing and again for reporting.
+        episodes: Evaluations of each row, for choosing and again, at least, for reporting.
+        precise: Go on reporting until the standard error of the hypervolume is 1.5 % of it, or reporting has cost as much
+            as the search. Needs a reference point, and at least two episodes.
 
     Returns:
-        The chosen rows. Their objectives are means of the second set; extras `standard_error [n, m]` and
+        The chosen rows. Their objectives are means over the evaluations that report; extras `standard_error [n, m]` and
         `episodes [n]`. Reported means need not be mutually non-dominated.
     """
     if not len(pool):
         return pool
     with problem.apart():
-        chosen = _sound(_means(problem, generator, pool, episodes))
-        best = chosen.rows(non_dominated(chosen.objectives))
-        return _sound(_means(problem, generator, best, episodes))
-
-
-def _sound(candidates: Candidates) -> Candidates:
-    """The rows that succeeded at least once and are feasible on average."""
-    return candidates.rows(~candidates.failed & (candidates.violation == 0))
+        choice = Sample(problem, generator, pool)
+        choice.observe(torch.full((len(pool),), episodes))
+        chosen = choice.means()
+        report = Sample(problem, generator, chosen.rows(non_dominated(chosen.objectives)))
+        report.observe(torch.full((len(report.rows),), episodes))
+        if precise and episodes > 1 and problem.reference_point is not None:
+            _refine(report, problem.reference_point, problem.used)
+        return report.means()
 
 
 def distinct(parts: list[Candidates]) -> Candidates:
@@ -66,35 +76,137 @@ def distinct(parts: list[Candidates]) -> Candidates:
     return together.rows(torch.tensor(keep, dtype=torch.int64))
 
 
-def _means(problem: Metered, generator: Any, rows: Candidates, episodes: int) -> Candidates:
-    """Each row with the mean of `episodes` fresh evaluations as its objectives (and constraints)."""
-    values, constraints = _observe(problem, generator, rows, episodes)
-    count = (~values.isnan().any(dim=2)).sum(dim=1)
-    mean = values.nanmean(dim=1)
-    spread = (values - mean[:, None]).square().nansum(dim=1) / (count - 1).clamp(min=1)[:, None]
-    extras = {key: value for key, value in rows.extras.items() if key not in ("constraints", "std", "reason")}
-    extras["failed"] = count == 0
-    extras["standard_error"] = torch.where(count[:, None] > 1, (spread / count[:, None]).sqrt(), float("nan"))
-    extras["episodes"] = count
-    if constraints is not None:
-        extras["constraints"] = constraints
-    return Candidates(rows.solutions, mean, rows.preferences, extras)
+class Sample:
+    """Fresh evaluations of some rows: their number, means and spread, row by row.
 
+    Attributes:
+        rows: What is evaluated.
+        count: Evaluations of each row that succeeded, int64 `[n]`.
+        mean: Of the objectives, `[n, m]`.
+        cost: What the evaluations cost so far, in the problem's unit.
+    """
 
-def _observe(problem: Metered, generator: Any, rows: Candidates, episodes: int) -> tuple[Tensor, Tensor | None]:
-    """Objectives `[n, episodes, m]` of fresh evaluations, NaN where one failed, and the constraints' means `[n, c]`."""
-    n = len(rows)
-    repeated = torch.arange(n).repeat_interleave(episodes)
-    if problem.kind == "environment":
-        copies = rows.rows(repeated)
+    def __init__(self, problem: Metered, generator: Any, rows: Candidates) -> None:
+        self.rows, self.cost = rows, 0
+        self._problem, self._generator = problem, generator
+        n, m = len(rows), problem.num_objectives
+        self.count = torch.zeros(n, dtype=torch.int64)
+        self.mean = torch.zeros(n, m, dtype=torch.float64)
+        self._squares = torch.zeros(n, m, dtype=torch.float64)  # summed squared deviations from the mean
+        self._constrained = torch.zeros(n, dtype=torch.int64)
+        self._constraints = torch.zeros(n, problem.num_constraints, dtype=torch.float64)
+
+    @property
+    def standard_error(self) -> Tensor:
+        """Of the means `[n, m]`; NaN below two evaluations."""
+        spread = self._squares / (self.count - 1).clamp(min=1)[:, None]
+        return torch.where(self.count[:, None] > 1, (spread / self.count[:, None]).sqrt(), float("nan"))
+
+    def observe(self, times: Tensor) -> None:
+        """Evaluate row i `times[i]` more times."""
+        before = self._problem.used_apart
+        for numbers in torch.arange(len(self.rows)).repeat_interleave(times).split(BLOCK):
+            if len(numbers):
+                self._take(numbers, *self._values(numbers))
+        self.cost += self._problem.used_apart - before
+
+    def _values(self, numbers: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Objectives `[k, m]` and constraints `[k, c]` of one evaluation of each of these rows; NaN where it failed."""
+        problem, generator = self._problem, self._generator
+        if problem.kind != "environment":
+            told = problem.evaluate(self.rows.solutions[numbers])
+            return told.objectives, told.extras.get("constraints")
+        copies = self.rows.rows(numbers)
         stream = torch_generator(problem.seed, "actions apart", problem.used_apart)
-        environment = cast(MeteredEnvironment, problem)
         returns, failed, _ = episode_returns(
-            environment, lambda observations, _: generator.act(copies, observations, stream), len(copies)
+            cast(MeteredEnvironment, problem),
+            lambda observations, _: generator.act(copies, observations, stream),
+            len(copies),
         )
-        values = torch.where(failed[:, None], float("nan"), returns).cpu()
-        return values.reshape(n, episodes, problem.num_objectives), None
-    told = problem.evaluate(rows.solutions[repeated])
-    constraints = told.extras.get("constraints")
-    means = None if constraints is None else constraints.reshape(n, episodes, problem.num_constraints).nanmean(dim=1)
-    return told.objectives.reshape(n, episodes, problem.num_objectives), means
+        return torch.where(failed[:, None], float("nan"), returns).cpu(), None
+
+    def _take(self, numbers: Tensor, objectives: Tensor, constraints: Tensor | None) -> None:
+        """Merge evaluations into the running means (Chan, Golub and LeVeque 1983)."""
+        fine = ~objectives.isnan().any(dim=1)
+        which, values = numbers[fine], objectives[fine]
+        added = torch.bincount(which, minlength=len(self.count))
+        total = self.count + added
+        mean = torch.zeros_like(self.mean).index_add_(0, which, values) / added.clamp(min=1)[:, None]
+        squares = torch.zeros_like(self.mean).index_add_(0, which, (values - mean[which]).square())
+        gap = torch.where(added[:, None] > 0, mean - self.mean, 0.0)
+        share = (added / total.clamp(min=1))[:, None]
+        self._squares += squares + gap.square() * share * self.count[:, None]
+        self.mean = self.mean + gap * share
+        self.count = total
+        if constraints is not None:
+            known = ~constraints.isnan().any(dim=1)
+            self._constrained += torch.bincount(numbers[known], minlength=len(self.count))
+            self._constraints.index_add_(0, numbers[known], constraints[known])
+
+    @property
+    def sound(self) -> Tensor:
+        """Rows that succeeded at least once and are feasible on average, bool `[n]`."""
+        constraints = self._constraints / self._constrained[:, None]
+        return (self.count > 0) & ((violation(constraints) == 0) if self._problem.num_constraints else True)
+
+    def means(self) -> Candidates:
+        """The sound rows with means as their values."""
+        extras = {key: value for key, value in self.rows.extras.items() if key not in ("constraints", "std", "reason")}
+        extras["standard_error"] = self.standard_error
+        extras["episodes"] = self.count
+        if self._problem.num_constraints:
+            extras["constraints"] = self._constraints / self._constrained[:, None]
+        return Candidates(self.rows.solutions, self.mean, self.rows.preferences, extras).rows(self.sound)
+
+
+def _refine(report: Sample, reference_point: Tensor, affordable: int) -> None:
+    """Evaluate rows until their hypervolume is known to `PRECISION`, or as much as `affordable` was spent.
+
+    Each round doubles the evaluations and shares them by Neyman's rule: in proportion to what one evaluation's noise in
+    a row does to the hypervolume. Where computing that would take too long, nothing is refined.
+    """
+    n, m = report.mean.shape
+    if 2 * n * m * predicted_seconds(n, m) > SECONDS:
+        return
+    spent = 0
+    while spent < report.cost < affordable:
+        spent = report.cost
+        sound = report.sound
+        effects = torch.zeros(n, dtype=torch.float64)
+        effects[sound] = hypervolume_effects(report.mean[sound], report.standard_error[sound], reference_point)
+        value = hypervolume(report.mean[sound], reference_point, warn=False)
+        if value == 0 or float(effects.norm()) <= PRECISION * value:
+            return
+        done = int(report.count.sum())
+        total = min(2 * done, done * affordable // spent)
+        if total <= done:
+            return
+        weights = effects * report.count.sqrt()
+        wanted = ((weights / weights.sum() * total).ceil() - report.count).clamp(min=0)
+        report.observe((wanted * ((total - done) / wanted.sum())).to(torch.int64))
+
+
+def hypervolume_effects(objectives: Tensor, standard_error: Tensor, reference_point: Tensor) -> Tensor:
+    """What the standard errors of a row do to the hypervolume, `[n]`: the norm of these is its standard error.
+
+    A quarter of the difference between a value moved up and moved down by twice its standard error, the norm over a
+    row's objectives. With steps of once a standard error, a row that lies behind the front by bad luck has no effect,
+    would not be looked at again, and the hypervolume would come out too small.
+
+    Args:
+        objectives: `[n, m]`, maximised.
+        standard_error: `[n, m]`; an unknown one (NaN) counts as the mean of the others.
+        reference_point: `[m]`, maximised.
+    """
+    n, m = objectives.shape
+    steps = torch.where(standard_error.isnan(), standard_error.nanmean().nan_to_num(0.0), standard_error)
+    effects = torch.zeros(n, m, dtype=torch.float64)
+    for row in range(n):
+        for column in range(m):
+            ends = []
+            for sign in (1.0, -1.0):
+                moved = objectives.clone()
+                moved[row, column] += sign * 2 * steps[row, column]
+                ends.append(hypervolume(moved, reference_point, warn=False))
+            effects[row, column] = (ends[0] - ends[1]) / 4
+    return effects.norm(dim=1)

@@ -142,11 +142,12 @@ class Run:
         count = sum(map(len, distinct_pools.values()))
         say(
             f"The problem is noisy: {count} solutions are evaluated {episodes} times anew to choose among them, and "
-            "the chosen ones again to report them (counted apart; reevaluations=0 turns this off).",
+            "the chosen ones again until their hypervolume is known to 1.5 %, at most as often as the search evaluated "
+            "(counted apart; reevaluations=0 turns this off).",
             shown=announced,
         )
         for name, pool in distinct_pools.items():
-            self._reported[name] = honest_front(problem, self.generator, pool, episodes)
+            self._reported[name] = honest_front(problem, self.generator, pool, episodes, precise=name == "front")
 
     # ------------------------------------------------------------------------------------------ what it is made of
     def _enter(self, candidates: Candidates) -> bool:

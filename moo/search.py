@@ -63,8 +63,10 @@ def pareto_search(
             which are counted and kept.
         workers: Processes that share the rows of a function.
         stochastic: Whether a function is noisy.
-        reevaluations: On a noisy problem, fresh evaluations of each row that choose the reported front, and as many
-            that give the reported values; counted apart. 0: report what was observed, luck included.
+        reevaluations: On a noisy problem, fresh evaluations of each row that choose the reported front. The chosen rows
+            are then evaluated as often again, and on until the standard error of the hypervolume is 1.5 % of it or
+            this has cost as much as the search; counted apart. 1: no going on. 0: report what was observed, luck
+            included.
         seed: Of everything random.
         device: Where the method computes: `"auto"` (a GPU where there is one), `"cpu"`, `"cuda"`, ...
         checkpoint: A folder. The same call with the same folder goes on where it stopped, to the same result, and pays

@@ -16,7 +16,7 @@ import moo
 from moo.base import Candidates, Evaluation, VectorProblem
 from moo.indicators import hypervolume
 from moo.metered import metered
-from moo.reevaluation import distinct, honest_front, needs_reevaluation
+from moo.reevaluation import PRECISION, Sample, distinct, honest_front, hypervolume_effects, needs_reevaluation
 from moo.rl.rollouts import episode_returns
 from moo.seeding import torch_generator
 from moo.space import Space, real
@@ -99,8 +99,6 @@ def test_the_reported_hypervolume_is_near_the_true_one_of_the_same_solutions():
     assert np.mean(np.array(observed) / true - 1) > 2 * np.mean(np.abs(np.array(reported) / true - 1))
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(reason="not yet: 6 to 50 % off at 20 re-evaluations, see docs/architecture.md", strict=True)
 @pytest.mark.parametrize("seed", range(3))
 def test_noisy_zdt1_is_reported_within_five_percent(seed):
     # The claim of the first issue: sd .3, 20,000 evaluations of NSGA-II. Unbiased means are not enough for it: the
@@ -108,6 +106,7 @@ def test_noisy_zdt1_is_reported_within_five_percent(seed):
     result = moo.pareto_search("zdt1:noise=0.3", "nsga2", budget=20_000, seed=seed, progress=False)
     true = hypervolume(moo.get_problem("zdt1").evaluate(result.solutions), [1.1, 1.1], "min")
     assert result.hypervolume == pytest.approx(true, rel=0.05)
+    assert result.record["used_apart"] < 20_000 + 20 * 200
 
 
 def test_means_are_unbiased_where_no_choice_is_made():
@@ -118,7 +117,7 @@ def test_means_are_unbiased_where_no_choice_is_made():
     scores, errors = [], []
     for seed in range(60):
         meter = metered(problem, 1, seed)
-        told = honest_front(meter, None, meter.evaluate(row), EPISODES)
+        told = honest_front(meter, None, meter.evaluate(row), EPISODES, precise=False)
         scores.append((-told.objectives - true) / (SD / math.sqrt(EPISODES)))
         errors.append(told.extras["standard_error"])
     scores = torch.cat(scores)
@@ -130,7 +129,7 @@ def test_means_are_unbiased_where_no_choice_is_made():
 def test_choosing_and_reporting_use_different_evaluations():
     problem = Noisy()
     meter, pool = pool_of(problem)
-    told = honest_front(meter, None, pool, EPISODES)
+    told = honest_front(meter, None, pool, EPISODES, precise=False)
     assert len(set(problem.streams)) == len(problem.streams) == 3  # the pool, the choice, the report
     first = metered(Noisy(), 60, 0)
     with first.apart():
@@ -147,8 +146,66 @@ def test_the_choice_is_by_fresh_means_not_by_what_was_observed():
     good = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.5, 0.0]], dtype=torch.float64)
     bad = torch.tensor([[1.0, 1.0, 1.0], [0.9, 0.9, 0.9]], dtype=torch.float64)
     pool = Candidates.of(torch.cat([bad, good]), torch.zeros(5, 2, dtype=torch.float64))
-    told = honest_front(metered(problem, 5, 0), None, pool, 20)
+    told = honest_front(metered(problem, 5, 0), None, pool, 20, precise=False)
     assert sorted(told.solutions.tolist()) == sorted(good.tolist())
+
+
+# --------------------------------------------------------------------------------------------------- precision
+def test_the_effects_of_the_rows_make_up_the_error_of_the_hypervolume():
+    # Against the spread of the hypervolume over many draws of the noise.
+    front = torch.tensor([[0.1, 0.9], [0.4, 0.7], [0.8, 0.2]], dtype=torch.float64)
+    errors = torch.tensor([[0.01, 0.02], [0.03, 0.01], [0.02, 0.02]], dtype=torch.float64)
+    point = torch.zeros(2, dtype=torch.float64)
+    effects = hypervolume_effects(front, errors, point)
+    draws = front + errors * torch.randn(4000, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    spread = torch.tensor([hypervolume(draw, point, warn=False) for draw in draws]).std()
+    assert float(effects.norm()) == pytest.approx(float(spread), rel=0.05)
+
+
+def test_a_row_that_cannot_change_the_hypervolume_has_no_effect():
+    front = torch.tensor([[0.5, 0.5], [0.1, 0.1]], dtype=torch.float64)
+    effects = hypervolume_effects(front, torch.full((2, 2), 0.01, dtype=torch.float64), torch.zeros(2))
+    assert effects[0] > 0
+    assert effects[1] == 0
+
+
+def precise_front(noise, budget, seed=0):
+    problem = Noisy(noise=noise)
+    meter, pool = pool_of(problem, n=budget, seed=seed)
+    return meter, honest_front(meter, None, pool, 5, precise=True)
+
+
+def test_reporting_ends_where_the_hypervolume_is_known():
+    meter, told = precise_front(noise=0.02, budget=4000)
+    error = hypervolume_effects(told.objectives, told.extras["standard_error"], meter.reference_point).norm()
+    assert float(error) <= PRECISION * hypervolume(told.objectives, meter.reference_point)
+    assert int(told.extras["episodes"].sum()) < 4000
+
+
+@pytest.mark.parametrize("noise", [0.5, 2.0])
+def test_reporting_costs_no_more_than_the_search(noise):
+    meter, _ = precise_front(noise=noise, budget=400)
+    assert meter.used_apart <= 5 * 400 + 400
+
+
+def test_reporting_makes_at_least_the_rounds_asked_for():
+    _, told = precise_front(noise=2.0, budget=6)
+    assert (told.extras["episodes"] >= 5).all()
+
+
+def test_rows_that_matter_more_are_evaluated_more_often():
+    _, told = precise_front(noise=0.3, budget=2000)
+    counts = told.extras["episodes"]
+    assert counts.max() > 2 * counts.min()
+
+
+def test_merging_evaluations_gives_the_mean_and_spread_of_all():
+    values = torch.randn(50, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 1e6
+    sample = Sample(metered(Noisy(), 10, 0), None, Candidates.of(torch.zeros(1, 2), torch.zeros(1, 2)))
+    for part in values.split([7, 1, 30, 12]):
+        sample._take(torch.zeros(len(part), dtype=torch.int64), part, None)
+    assert torch.allclose(sample.mean[0], values.mean(dim=0), rtol=1e-15)
+    assert torch.allclose(sample.standard_error[0], values.std(dim=0) / math.sqrt(50), rtol=1e-9)
 
 
 # --------------------------------------------------------------------------------------------------- counting
@@ -157,17 +214,18 @@ def test_re_evaluations_are_counted_apart():
     result = search(problem, budget=200, reevaluations=5)
     assert result.record["used"] == 200
     assert sum(problem.calls) == 200 + result.record["used_apart"]
-    assert result.record["used_apart"] % 5 == 0
-    assert result.record["used_apart"] >= 5 * (
-        100 + len(result.front)
-    )  # the archive and the last batch, then the chosen
+    reported = int(result.front.extras["episodes"].sum())
+    assert 5 * len(result.front) <= reported <= 200  # reporting costs no more than the search did
+    choice = result.record["used_apart"] - reported
+    assert choice >= 5 * 100  # the archive and the last batch
+    assert choice % 5 == 0
     assert result.history["used"].max() == 200
     assert result.additions.extras["used"].max() <= 200
 
 
 def test_rows_say_how_often_and_how_exactly_they_were_evaluated():
     front = search(ToyVector(noise=SD), reevaluations=EPISODES).front
-    assert (front.extras["episodes"] == EPISODES).all()
+    assert (front.extras["episodes"] >= EPISODES).all()
     assert front.extras["standard_error"].shape == front.objectives.shape
     assert (front.extras["standard_error"] > 0).all()
     assert (front.extras["used"] >= 1).all()
@@ -274,7 +332,7 @@ def test_reported_values_are_in_the_problems_own_directions():
 # --------------------------------------------------------------------------------------------------- failures
 def test_means_are_over_the_evaluations_that_succeeded():
     meter, pool = pool_of(Noisy(fails=0.4))
-    told = honest_front(meter, None, pool.rows(~pool.failed), 20)
+    told = honest_front(meter, None, pool.rows(~pool.failed), 20, precise=False)
     assert torch.isfinite(told.objectives).all()
     assert (told.extras["episodes"] < 20).any()
     assert (told.extras["episodes"] >= 1).all()
@@ -316,7 +374,7 @@ def test_rows_that_were_feasible_by_luck_are_left_out():
 
 def test_constraints_are_means_too():
     meter, pool = pool_of(Noisy(constraint_noise=0.2, margin=-0.5))
-    told = honest_front(meter, None, pool, 25)
+    told = honest_front(meter, None, pool, 25, precise=False)
     z = (told.extras["constraints"] + 0.5) / 0.2 * 5
     assert told.extras["constraints"].shape == (len(told), 1)
     assert abs(z.mean()) * math.sqrt(z.numel()) < 4
@@ -335,7 +393,7 @@ def test_nothing_feasible_on_a_noisy_problem_is_a_result(method):
 
 def test_a_pool_of_nothing_costs_nothing():
     meter, pool = pool_of(Noisy())
-    assert len(honest_front(meter, None, pool.rows(slice(0)), 20)) == 0
+    assert len(honest_front(meter, None, pool.rows(slice(0)), 20, precise=True)) == 0
     assert meter.used_apart == 0
 
 
@@ -364,7 +422,7 @@ def test_policies_are_replayed_and_reported_without_luck():
         luck.append((observed.objectives - true_returns(observed)).flatten())
         assert result.record["used"] == 3000
         assert result.record["used_apart"] > 0
-        assert (result.front.extras["episodes"] == 40).all()
+        assert (result.front.extras["episodes"] >= 40).all()
     z, luck = torch.cat(z), torch.cat(luck)
     assert luck.mean() > 0.1
     assert abs(z[torch.isfinite(z)].mean()) * math.sqrt(torch.isfinite(z).sum()) < 4
