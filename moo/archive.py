@@ -12,9 +12,14 @@ from moo.base import Candidates
 from moo.checks import check_count
 from moo.dominance import crowding_distance, non_dominated
 
+SPARSE = 2  # times as many rows wait to be joined as are kept, ...
+ROOM = 200  # ... and so many more, before they are joined
+
 
 class Archive:
     """The feasible non-dominated rows seen so far, every objective maximised; of equal vectors the first stays.
+
+    The rows are joined to one record where `front` is read; until then they wait in the records in which they came.
 
     Args:
         solution_shape: Shape of one solution.
@@ -22,46 +27,63 @@ class Archive:
         capacity: Most rows kept; beyond it the most crowded go.
 
     Attributes:
-        front: The rows kept, possibly none.
+        objectives: Of the rows kept, `[n, m]`.
         least_violating: While nothing is feasible: the non-dominated ones among the rows that violate least.
     """
 
     def __init__(self, solution_shape: Sequence[int], num_objectives: int, capacity: int = 10_000) -> None:
         self.capacity = check_count("capacity", capacity)
-        self.front = Candidates.empty(solution_shape, num_objectives)
+        self._keep(Candidates.empty(solution_shape, num_objectives))
         self.least_violating = self.front
 
-    def add(self, candidates: Candidates) -> Tensor:
+    def __len__(self) -> int:
+        return len(self.objectives)
+
+    @property
+    def front(self) -> Candidates:
+        """The rows kept, possibly none, those that entered first in front."""
+        if len(self._parts) > 1 or len(self._parts[0]) > len(self):
+            self._keep(Candidates.cat(self._parts).rows(self._places))
+        return self._parts[0]
+
+    def _keep(self, front: Candidates) -> None:
+        self._parts = [front]
+        self._places = torch.arange(len(front))  # of the rows kept, in all parts together
+        self.objectives = front.objectives
+
+    def add(self, candidates: Candidates) -> Candidates:
         """Take in evaluated rows; failed and infeasible ones never enter.
 
         Returns:
-            Which rows entered, bool `[n]`.
+            The rows that entered.
         """
-        violation = candidates.violation
-        fine = ~candidates.failed
-        feasible = fine & (violation == 0)
-        added = torch.zeros(len(candidates), dtype=torch.bool)
-        if feasible.any():
-            added = self._merge(candidates, torch.nonzero(feasible).flatten())
-        elif not len(self.front) and fine.any():
-            self._keep_least_violating(candidates.rows(fine))
-        if len(self.front) and len(self.least_violating):
+        feasible = ~candidates.failed
+        if "constraints" in candidates.extras:
+            feasible &= candidates.violation == 0
+        if not feasible.any():
+            if not len(self) and not candidates.failed.all():
+                self._keep_least_violating(candidates.rows(~candidates.failed))
+            return candidates.rows(slice(0))
+        if len(self.least_violating):
             self.least_violating = self.least_violating.rows(slice(0))
-        return added
+        return self._merge(candidates, feasible)
 
-    def _merge(self, candidates: Candidates, numbers: Tensor) -> Tensor:
-        old = len(self.front)
-        together = torch.cat([self.front.objectives, candidates.objectives[numbers]])
+    def _merge(self, candidates: Candidates, feasible: Tensor) -> Candidates:
+        """Take in the feasible rows; those of them that entered."""
+        old = len(self)
+        together = torch.cat([self.objectives, candidates.objectives[feasible]])
         keep = non_dominated(together)
-        added = torch.zeros(len(candidates), dtype=torch.bool)
-        if not keep[old:].any():
-            return added
-        if int(keep.sum()) > self.capacity:
+        if int(keep.sum()) > self.capacity and keep[old:].any():
             keep = _thin(together, keep, self.capacity)
-        numbers = numbers[keep[old:]]
-        added[numbers] = True
-        self.front = Candidates.cat([self.front.rows(keep[:old]), candidates.rows(numbers)])
-        return added
+        entered = candidates.rows(feasible.masked_scatter(feasible, keep[old:]))
+        if len(entered):
+            end = sum(map(len, self._parts))
+            self._parts.append(entered)
+            self._places = torch.cat([self._places[keep[:old]], torch.arange(end, end + len(entered))])
+            self.objectives = together[keep]
+            if end + len(entered) > SPARSE * len(self) + ROOM:
+                self._keep(self.front)
+        return entered
 
     def _keep_least_violating(self, candidates: Candidates) -> None:
         both = Candidates.cat([self.least_violating, candidates])
@@ -75,7 +97,7 @@ class Archive:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self.front = Candidates.from_state(state["front"])
+        self._keep(Candidates.from_state(state["front"]))
         self.least_violating = Candidates.from_state(state["least_violating"])
 
 

@@ -100,9 +100,16 @@ class Candidates:
 
     def rows(self, which: Tensor | slice) -> Candidates:
         """Those rows: a slice, a bool mask `[n]` or row numbers, in the order given."""
-        index = which if isinstance(which, slice) else which.numpy()
-        extras = {k: v[which] if isinstance(v, Tensor) else v[index] for k, v in self.extras.items()}
-        return Candidates(self.solutions[which], self.objectives[which], self.preferences[which], extras)
+        if isinstance(which, Tensor) and which.dtype == torch.bool:
+            which = torch.nonzero(which).flatten()
+
+        def take(column: Any) -> Any:
+            if isinstance(which, slice):
+                return column[which]
+            return column.index_select(0, which) if isinstance(column, Tensor) else column[which.numpy()]
+
+        extras = {name: take(column) for name, column in self.extras.items()}
+        return Candidates(take(self.solutions), take(self.objectives), take(self.preferences), extras)
 
     def with_extras(self, **extras: Any) -> Candidates:
         """The same rows with these further columns."""

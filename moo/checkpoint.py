@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from moo.journal import Journal
 from moo.storage import FORMAT, read_json, read_state, refuse_other_run, write_json, write_state
 
-COST_SHARE = 20  # a checkpoint is due when the last one is older than this many times its cost
-SOONEST = 1.0  # seconds; the journal keeps what was paid, so nothing is won by saving more often
+COST_SHARE = 50  # a checkpoint is due when the last one is older than this many times its cost
+SOONEST = 5.0  # seconds; the journal keeps what was paid, so a kill loses some computing, no evaluation
 
 
 class Checkpoint:
@@ -73,7 +73,7 @@ class Checkpoint:
 
     @property
     def due(self) -> bool:
-        """Whether the last one is old enough for the next to cost less than a twentieth of the time."""
+        """Whether the last one is old enough for the next to cost less than a fiftieth of the time."""
         return time.monotonic() - self._saved > max(SOONEST, COST_SHARE * self._cost)
 
     def save(self, state: Mapping[str, Any], *, trimmed: bool) -> None:

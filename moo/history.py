@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
@@ -29,24 +30,24 @@ class History:
         self._earned = 0.0
         self._value: float | None = 0.0  # of the front as it is; None: not known
 
-    def record(self, used: int, front: Candidates, reference_point: Tensor | None, *, changed: bool) -> None:
-        """Note the state of the archive after a step that used the budget up to `used`."""
+    def record(self, used: int, front: Tensor, reference_point: Tensor | None, *, changed: bool) -> None:
+        """Note a front `[n, m]`, maximised, after a step that used the budget up to `used`."""
         self._earned += (used - self.used) * SECONDS_PER_UNIT
         if changed:
             self._value = None
         if self._value is None and reference_point is not None:
-            cost = predicted_seconds(*front.objectives.shape)
+            cost = predicted_seconds(*front.shape)
             if cost <= self._earned:
                 self._earned -= cost
-                self._value = hypervolume(front.objectives, reference_point, warn=False)
+                self._value = hypervolume(front, reference_point, warn=False)
         self._rows.append((used, len(front), float("nan") if self._value is None else self._value))
 
-    def close(self, front: Candidates, reference_point: Tensor | None) -> None:
+    def close(self, front: Tensor, reference_point: Tensor | None) -> None:
         """Fill in the last hypervolume, unless it is predicted to take over ten seconds."""
         if not self._rows or self._value is not None or reference_point is None:
             return
-        if predicted_seconds(*front.objectives.shape) <= SECONDS_AT_END:
-            self._value = hypervolume(front.objectives, reference_point, warn=False)
+        if predicted_seconds(*front.shape) <= SECONDS_AT_END:
+            self._value = hypervolume(front, reference_point, warn=False)
             used, size, _ = self._rows[-1]
             self._rows[-1] = (used, size, self._value)
 
@@ -59,8 +60,8 @@ class History:
         seen = 0
         for mark in marks:
             upto = seen if paid is None else int((paid <= mark).sum())
-            changed = upto > seen and bool(archive.add(rows.rows(slice(seen, upto))).any())
-            self.record(mark, archive.front, reference_point, changed=changed)
+            changed = upto > seen and len(archive.add(rows.rows(slice(seen, upto)))) > 0
+            self.record(mark, archive.objectives, reference_point, changed=changed)
             seen = upto
 
     @property
@@ -79,9 +80,13 @@ class History:
 
     def state_dict(self) -> dict[str, Any]:
         """All rows and what was earned."""
-        return {"rows": [list(row) for row in self._rows], "earned": self._earned, "value": self._value}
+        return {
+            "rows": np.array(self._rows, dtype=np.float64).reshape(-1, 3),
+            "earned": self._earned,
+            "value": self._value,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self._rows = [(row[0], row[1], row[2]) for row in state["rows"]]
+        self._rows = [(int(used), int(size), value) for used, size, value in state["rows"].tolist()]
         self._earned, self._value = state["earned"], state["value"]

@@ -42,8 +42,8 @@ def honest_front(problem: Metered, generator: Any, pool: Candidates, episodes: i
         generator: The method; its `act` plays policies.
         pool: Distinct rows to choose from, failed ones left out.
         episodes: Evaluations of each row, for choosing and again, at least, for reporting.
-        precise: Go on reporting until the standard error of the hypervolume is 1.5 % of it, or reporting has cost as much
-            as the search. Needs a reference point, and at least two episodes.
+        precise: Go on reporting until the standard error of the hypervolume is 1.5 % of it, or reporting has cost as
+            much as the search. Needs a reference point, and at least two episodes.
 
     Returns:
         The chosen rows. Their objectives are means over the evaluations that report; extras `standard_error [n, m]` and
@@ -105,7 +105,7 @@ class Sample:
     def observe(self, times: Tensor) -> None:
         """Evaluate row i `times[i]` more times."""
         before = self._problem.used_apart
-        for numbers in torch.arange(len(self.rows)).repeat_interleave(times).split(BLOCK):
+        for numbers in torch.split(torch.arange(len(self.rows)).repeat_interleave(times), BLOCK):
             if len(numbers):
                 self._take(numbers, *self._values(numbers))
         self.cost += self._problem.used_apart - before
@@ -175,7 +175,7 @@ def _refine(report: Sample, reference_point: Tensor, affordable: int) -> None:
         effects = torch.zeros(n, dtype=torch.float64)
         effects[sound] = hypervolume_effects(report.mean[sound], report.standard_error[sound], reference_point)
         value = hypervolume(report.mean[sound], reference_point, warn=False)
-        if value == 0 or float(effects.norm()) <= PRECISION * value:
+        if value == 0 or float(torch.linalg.vector_norm(effects)) <= PRECISION * value:
             return
         done = int(report.count.sum())
         total = min(2 * done, done * affordable // spent)
@@ -200,7 +200,7 @@ def hypervolume_effects(objectives: Tensor, standard_error: Tensor, reference_po
     """
     n, m = objectives.shape
     steps = torch.where(standard_error.isnan(), standard_error.nanmean().nan_to_num(0.0), standard_error)
-    effects = torch.zeros(n, m, dtype=torch.float64)
+    effects: Tensor = torch.zeros(n, m, dtype=torch.float64)
     for row in range(n):
         for column in range(m):
             ends = []
@@ -209,4 +209,5 @@ def hypervolume_effects(objectives: Tensor, standard_error: Tensor, reference_po
                 moved[row, column] += sign * 2 * steps[row, column]
                 ends.append(hypervolume(moved, reference_point, warn=False))
             effects[row, column] = (ends[0] - ends[1]) / 4
-    return effects.norm(dim=1)
+    norms: Tensor = torch.linalg.vector_norm(effects, dim=1)
+    return norms

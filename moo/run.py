@@ -87,7 +87,7 @@ class Run:
         changed = self._enter(candidates)
         frozen = self.problem.watch(candidates)
         spent = self.problem.used - self.history.used
-        self.history.record(self.problem.used, self.archive.front, self.problem.reference_point, changed=changed)
+        self.history.record(self.problem.used, self.archive.objectives, self.problem.reference_point, changed=changed)
         if frozen:
             self._measure_again()
         if not self.watched:
@@ -111,8 +111,8 @@ class Run:
         if self.problem.freeze_reference():
             self._measure_again()
         point = self.problem.reference_point
-        self.history.close(self.archive.front, point)
-        front = self.archive.front.objectives
+        self.history.close(self.archive.objectives, point)
+        front = self.archive.objectives
         given = self.config["reference_point"] is not None
         if given and point is not None and len(front) and not bool((front > point).all(dim=1).any()):
             own = turn(point, self.problem.directions).tolist()
@@ -152,15 +152,14 @@ class Run:
     # ------------------------------------------------------------------------------------------ what it is made of
     def _enter(self, candidates: Candidates) -> bool:
         """Archive rows and note the failed ones; whether the front changed."""
-        added = self.archive.add(candidates)
-        changed = bool(added.any())
-        if changed:
-            self._additions.append(candidates.rows(added).without_parameters())
+        entered = self.archive.add(candidates)
+        if len(entered):
+            self._additions.append(entered.without_parameters())
         failed = candidates.failed
         if failed.any():
             self._failures.append(candidates.rows(failed).without_parameters())
         self._counts["successes"] += len(candidates) - int(failed.sum())
-        return changed
+        return len(entered) > 0
 
     def _decoded(self, candidates: Candidates) -> Candidates:
         """Candidates with solutions of the original problem, where the method met an encoded one."""

@@ -135,7 +135,7 @@ def loop(
         if generator.wants_setting:
             run.next_setting()
         run.take(generator.step(run.setting))
-        line.show(problem.used, run.history.hypervolume, len(run.archive.front))
+        line.show(problem.used, run.history.hypervolume, len(run.archive))
         if callback is not None and callback(run.result()):
             stopped.append("the callback stopped it")
         if store is not None and store.due:
