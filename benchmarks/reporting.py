@@ -15,8 +15,8 @@ from torch import Tensor
 
 from moo.archive import Archive
 from moo.base import Candidates
-from moo.benchmarks.runner import applicable, cell_folder, read_record
-from moo.benchmarks.suites import Suite, cells, seeds_of
+from moo.benchmarks.runner import applicable, cell_folder, read_plans, read_record
+from moo.benchmarks.suites import cells, format_tuner
 from moo.checks import unknown_name
 from moo.directions import turn
 from moo.dominance import non_dominated
@@ -28,7 +28,6 @@ from moo.problems import get_problem
 from moo.registry import format_value, resolve
 from moo.result import SearchResult
 from moo.search import load_result
-from moo.storage import read_mapping
 
 DEFAULT_INDICATORS = ("hypervolume", "igd_plus")
 FORMATS = ("table", "md", "csv")
@@ -59,12 +58,8 @@ def load(folder: str | Path) -> Report:
         if not (folder / "record.json").exists():
             raise FileNotFoundError(f"{folder} holds neither a suite nor a finished search: run `moo bench` first.")
         return Report([load_result(folder)], [])
-    mark = read_mapping(folder / "suite.json", "name", "problems", "methods", "seeds", "budget")
-    suite = Suite(
-        mark["name"], tuple(mark["problems"]), tuple(mark["methods"]), seeds_of(mark["seeds"]), mark["budget"]
-    )
     results, unfinished = [], []
-    for cell in cells(suite):
+    for cell in dict.fromkeys(cell for plan in read_plans(folder) for cell in cells(plan)):
         record = read_record(cell_folder(cell, folder))
         if why := applicable(cell):
             unfinished.append(f"not applicable: {cell.label}: {why}")
@@ -147,9 +142,9 @@ def measured_alike(results: Sequence[SearchResult]) -> list[SearchResult]:
     for result in results:
         rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
         archive, history = Archive(rows.solutions.shape[1:], len(directions)), History()
-        history.load_state_dict({"rows": list(result.history.itertuples(index=False)), "earned": 0.0, "value": None})
+        history.load_state_dict({"rows": result.history.to_numpy(np.float64), "earned": 0.0, "value": None})
         history.recompute([rows], archive, point)
-        history.close(archive.front, point)
+        history.close(archive.objectives, point)
         record = {**result.record, "reference_point": turn(point, directions).tolist()}
         measured.append(replace(result, history=history.frame(), record=record))
     return measured
@@ -206,14 +201,37 @@ def by_problem(results: Sequence[SearchResult]) -> dict[str, list[SearchResult]]
     return groups
 
 
+def results_of(folder: str | Path, problem: str = "") -> list[SearchResult]:
+    """The finished searches of one problem of a folder; `problem` may be left out where there is one.
+
+    Raises:
+        FileNotFoundError: The folder holds neither a suite nor a search.
+        ValueError: The problem is not there, or several are and none was named.
+    """
+    groups = by_problem(load(folder).results)
+    if not groups:
+        raise ValueError(f"{folder} holds no finished search yet.")
+    if not problem and len(groups) > 1:
+        raise ValueError(f"{folder} holds several problems: {', '.join(groups)}. Choose one with -p.")
+    if problem and problem not in groups:
+        raise ValueError(unknown_name("problem", problem, groups))
+    return groups[problem] if problem else next(iter(groups.values()))
+
+
+def known_front(config: Mapping[str, Any]) -> Tensor | None:
+    """The known front of a search's problem, by the search's configuration, or None."""
+    return get_problem(config["problem"]).reference_front if config["registered"] else None
+
+
 def method_label(config: Mapping[str, Any]) -> str:
     """The method with the options that differ from its defaults, and its preferences where some were chosen."""
     from moo.generators import GENERATORS
 
     declared = resolve(GENERATORS, config["method"], "method").options
     changed = {key: value for key, value in config["options"].items() if value != declared[key].default}
-    if config["preferences"] != "auto":
-        changed["preferences"] = config["preferences"]
+    preferences = config["preferences"]
+    if preferences != "auto":
+        changed["preferences"] = format_tuner(preferences) if isinstance(preferences, str) else preferences
     body = ",".join(f"{key}={_text(value)}" for key, value in changed.items())
     return f"{config['method']}:{body}" if body else str(config["method"])
 

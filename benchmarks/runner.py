@@ -18,13 +18,12 @@ from typing import Any
 from filelock import Timeout
 
 from moo.adapters.encodings import misfit
-from moo.benchmarks.suites import Cell, Suite, cells, find_suite
+from moo.benchmarks.suites import Cell, Suite, cells, find_suite, parse_method
 from moo.checks import check_count
-from moo.choosing import make_tuner
+from moo.choosing import find_problem, make_tuner
 from moo.generators import GENERATORS
 from moo.options import resolve_options
-from moo.problems import get_problem
-from moo.registry import parse_spec, resolve
+from moo.registry import resolve
 from moo.result import SearchResult
 from moo.search import load_result, pareto_search
 from moo.storage import DamagedFileError, folder_name, read_mapping, read_state, write_json
@@ -57,23 +56,24 @@ class Status:
 
 def cell_folder(cell: Cell, out: Path) -> Path:
     """Where a cell lies."""
-    return out / folder_name(cell.problem, cell.method, cell.seed, cell.to_json())
+    return out / folder_name(str(cell.problem), cell.method, cell.seed, cell.to_json())
 
 
 def method_of(cell: Cell) -> tuple[str, dict[str, Any], Any]:
     """The method's name, its options, and the preferences that stood among them."""
-    name, options = parse_spec(cell.method)
+    name, options = parse_method(cell.method)
     return name, options, options.pop("preferences", "auto")
 
 
 def applicable(cell: Cell) -> str:
-    """Why a cell cannot be run, from what method and problem declare; empty where it can.
+    """Why a cell cannot be run, from what method and problem declare; empty where it can. No function is loaded.
 
     Raises:
         TypeError, ValueError: Problem, method, tuner or an option is unknown or breaks a rule.
     """
     name, options, preferences = method_of(cell)
-    problem, kind = get_problem(cell.problem), resolve(GENERATORS, name, "method")
+    problem = find_problem(cell.problem if isinstance(cell.problem, str) else cell.problem.problem(loaded=False))
+    kind = resolve(GENERATORS, name, "method")
     resolve_options(kind.options, options, f"method {name!r}")
     why_not = misfit(problem, kind)
     if not why_not:
@@ -113,10 +113,15 @@ def run_cell(cell: Cell, out: Path) -> Status:
 
 def _search(cell: Cell, folder: Path) -> SearchResult:
     name, options, preferences = method_of(cell)
+    problem: Any = cell.problem
+    point = None
+    if not isinstance(problem, str):  # a function
+        problem, point = problem.problem(), list(problem.reference_point) or None
     return pareto_search(
-        cell.problem,
+        problem,
         name,
         budget=cell.budget,
+        reference_point=point,
         seed=cell.seed,
         options=options,
         preferences=preferences,
@@ -205,6 +210,7 @@ def run(
         How every cell stands, in the suite's order; after Ctrl-C those that were not reached are left out.
 
     Raises:
+        FileNotFoundError: The file of a function is not there.
         TypeError, ValueError: The suite names something unknown, or `out` holds something else.
     """
     found = find_suite(suite)
@@ -212,6 +218,9 @@ def run(
     check_count("workers", workers)
     plan = cells(found)
     refused = {cell: Status(cell, "not applicable", why) for cell in plan if (why := applicable(cell))}
+    for problem in found.problems:
+        if not isinstance(problem, str):
+            problem.problem()  # its function can be loaded: else nothing is written
     _claim(out, found, refused.values())
     statuses = dict(refused)
     for cell in plan:
@@ -280,11 +289,11 @@ def _by_combination(refused: Iterable[Status]) -> dict[str, str]:
 
 
 def _claim(out: Path, suite: Suite, refused: Iterable[Status]) -> None:
-    """Mark `out` as a suite's folder.
+    """Mark `out` as a suite's folder: with what is to be run in it now, beside what was before.
 
     Raises:
         DamagedFileError: The mark cannot be read.
-        ValueError: It is a file, or holds something that is no suite.
+        ValueError: It is a file, or holds something that is no suite, another suite, or another problem of some name.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` should be a folder. {out} is a file.")
@@ -292,20 +301,53 @@ def _claim(out: Path, suite: Suite, refused: Iterable[Status]) -> None:
     if not mark.exists() and out.exists() and _alien(out, suite):
         raise ValueError(f"{out} holds something else than a suite. Choose another folder, or empty it.")
     out.mkdir(parents=True, exist_ok=True)
-    if mark.exists() and (name := read_mapping(mark, "name")["name"]) != suite.name:
-        raise ValueError(f"{out} holds the suite {name!r}, not {suite.name!r}. Choose another folder with --out.")
-    budget = suite.budget if isinstance(suite.budget, int) else dict(suite.budget)
-    write_json(
-        mark,
-        {
-            "name": suite.name,
-            "problems": list(suite.problems),
-            "methods": list(suite.methods),
-            "seeds": list(suite.seeds),
-            "budget": budget,
-            "not applicable": _by_combination(refused),
-        },
-    )
+    plans = read_plans(out) if mark.exists() else []
+    for plan in plans:
+        _refuse_another(plan, suite, out)
+    before = read_mapping(mark).get("not applicable", {}) if plans else {}
+    joined = [plan.to_json() for plan in _joined(plans, suite)]
+    refusals = {**before, **_by_combination(refused)}
+    write_json(mark, {"name": suite.name, "plans": joined, "not applicable": refusals})
+
+
+def _refuse_another(plan: Suite, suite: Suite, out: Path) -> None:
+    """Raise where a folder with the cells of a plan is not the place for those of a suite.
+
+    Raises:
+        ValueError: The suite has another name, or one of its problems means something else there.
+    """
+    if plan.name != suite.name:
+        raise ValueError(f"{out} holds the suite {plan.name!r}, not {suite.name!r}. Choose another folder with --out.")
+    there = {str(problem): problem for problem in plan.problems}
+    for problem in suite.problems:
+        if there.get(str(problem), problem) != problem:
+            raise ValueError(
+                f"{out} holds a problem {str(problem)!r} with other bounds, directions or options. "
+                "Give this one another `name`, or choose another folder with --out."
+            )
+
+
+def read_plans(out: Path) -> list[Suite]:
+    """What was to be run in a suite's folder: one suite, or several of the same name with other lists or budgets.
+
+    Raises:
+        DamagedFileError: The mark cannot be read.
+    """
+    path = out / "suite.json"
+    mark = read_mapping(path, "name")
+    try:
+        plans = mark.get("plans", [mark])  # a single one, in folders of earlier versions
+        return [Suite.from_json(mark["name"], plan) for plan in plans]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError.of(path, error) from error
+
+
+def _joined(plans: Sequence[Suite], suite: Suite) -> list[Suite]:
+    """Plans and another one; of two where one holds all cells of the other, the larger."""
+    new = set(cells(suite))
+    if any(new <= set(cells(plan)) for plan in plans):
+        return list(plans)
+    return [*(plan for plan in plans if not set(cells(plan)) <= new), suite]
 
 
 def _alien(out: Path, suite: Suite) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moo.checks import check_count, unknown_name
-from moo.registry import format_spec, parse_spec, parse_value
+from moo.registry import format_spec, parse_options, parse_spec, parse_value
+
+if TYPE_CHECKING:
+    from moo.adapters.file_functions import CallableSpec
 
 KEYS = ("name", "problems", "methods", "seeds", "budget")
+OF_A_TUNER = re.compile(r"(\bpreferences\s*=[^,()]*)\(([^()]*)\)")
 
 
 @dataclass(frozen=True)
@@ -19,29 +24,32 @@ class Suite:
 
     Attributes:
         name: Of the suite.
-        problems: Registered problems with options.
-        methods: Methods with options (`"nsga2:population=50"`); `preferences=NAME` among them names a tuner.
+        problems: Registered problems with options, and functions of files (as mappings they are read as in YAML).
+        methods: Methods with options (`"nsga2:population=50"`); `preferences=NAME` among them names a tuner, its own
+            options in parentheses.
         seeds: Each a seed of `pareto_search`, the same for all methods, so that runs pair.
         budget: Of every cell, in its problem's unit, or by method's name.
 
     Raises:
-        ValueError: A problem or a method stands twice, or its options are not written as key=value.
+        TypeError, ValueError: A problem or a method stands twice, or is not written as it should be.
     """
 
     name: str
-    problems: tuple[str, ...]
+    problems: tuple[str | CallableSpec, ...]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     budget: int | Mapping[str, int]
 
     def __post_init__(self) -> None:
-        for key in ("problems", "methods"):
-            object.__setattr__(self, key, _tidy(key, getattr(self, key)))
+        problems = tuple(read_problem(problem) for problem in self.problems)
+        methods = tuple(format_method(*parse_method(method)) for method in self.methods)
+        object.__setattr__(self, "problems", _different("problems", problems))
+        object.__setattr__(self, "methods", _different("methods", methods))
 
     def __str__(self) -> str:
         budget = self.budget if isinstance(self.budget, int) else "by method"
-        parts = (", ".join(self.problems), ", ".join(self.methods), f"{len(self.seeds)} seeds", f"budget {budget}")
-        return " x ".join(parts)
+        problems = ", ".join(map(str, self.problems))
+        return " x ".join((problems, ", ".join(self.methods), f"{len(self.seeds)} seeds", f"budget {budget}"))
 
     def budget_of(self, method: str) -> int:
         """The budget of a method, options stripped.
@@ -51,17 +59,32 @@ class Suite:
         """
         if isinstance(self.budget, int):
             return self.budget
-        name = parse_spec(method)[0]
+        name = parse_method(method)[0]
         if name not in self.budget:
             raise ValueError(f"Suite {self.name!r} gives budgets by method, and none for {name!r}.")
         return self.budget[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """What it runs: all but its name."""
+        return {
+            "problems": [problem if isinstance(problem, str) else problem.to_json() for problem in self.problems],
+            "methods": list(self.methods),
+            "seeds": list(self.seeds),
+            "budget": self.budget if isinstance(self.budget, int) else dict(self.budget),
+        }
+
+    @classmethod
+    def from_json(cls, name: str, said: Mapping[str, Any]) -> Suite:
+        """Read what `to_json` wrote."""
+        problems, methods = tuple(said["problems"]), tuple(said["methods"])
+        return cls(name, problems, methods, seeds_of(said["seeds"]), said["budget"])
 
 
 @dataclass(frozen=True)
 class Cell:
     """One search of a suite."""
 
-    problem: str
+    problem: str | CallableSpec
     method: str
     seed: int
     budget: int
@@ -73,16 +96,82 @@ class Cell:
 
     def to_json(self) -> dict[str, Any]:
         """What makes the cell what it is."""
-        return {"problem": self.problem, "method": self.method, "seed": self.seed, "budget": self.budget}
+        problem = self.problem if isinstance(self.problem, str) else self.problem.identity()
+        return {"problem": problem, "method": self.method, "seed": self.seed, "budget": self.budget}
 
 
-def _tidy(key: str, specs: Sequence[str]) -> tuple[str, ...]:
-    """Specs in their one spelling, each different: a cell that stood twice would count twice in every median."""
-    tidied = tuple(format_spec(*parse_spec(spec)) for spec in specs)
-    for spec in tidied:
-        if tidied.count(spec) > 1:
-            raise ValueError(f"`{key}` should be different from each other. {spec!r} stands there twice.")
-    return tidied
+def _different(key: str, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Entries of different names: a cell that stood twice would count twice in every median."""
+    names = [str(entry) for entry in entries]
+    for name, entry in zip(names, entries, strict=True):
+        if names.count(name) > 1:
+            advice = "" if isinstance(entry, str) else " Give each function a `name` of its own."
+            raise ValueError(f"`{key}` should be different from each other. {name!r} stands there twice.{advice}")
+    return entries
+
+
+# --------------------------------------------------------------------------------------------- problems and methods
+def read_problem(said: Any, folder: str | Path = "") -> str | CallableSpec:
+    """A registered problem with options in its one spelling, or the function of a file that a mapping describes.
+
+    Args:
+        said: Which.
+        folder: What the path of such a file is relative to.
+
+    Raises:
+        TypeError, ValueError: It is not written as it should be.
+    """
+    if isinstance(said, str) and (said.endswith(".py") or ".py:" in said):
+        raise ValueError(
+            f"{said!r} is a function and needs its bounds and directions: "
+            f'write {{callable: "{said}", bounds: "0:1,0:5", directions: "min,max"}} in a YAML file.'
+        )
+    if isinstance(said, str):
+        return format_spec(*parse_spec(said))
+    from moo.adapters.file_functions import CallableSpec  # with torch, which listing suites does not need
+
+    if isinstance(said, CallableSpec):
+        return said
+    if isinstance(said, Mapping):
+        return CallableSpec.read(said, folder)
+    raise TypeError(f"A problem should be a name with options, or a mapping that describes a function. Found {said!r}.")
+
+
+def parse_method(text: str) -> tuple[str, dict[str, Any]]:
+    """Split a method into name and options; a tuner among these, `preferences=dirichlet(alpha=0.5)`, stays a text.
+
+    Returns:
+        The name, and the options with `preferences` as `pareto_search` takes it: `"dirichlet:alpha=0.5"`.
+
+    Raises:
+        ValueError: The options are not written as key=value, or one stands twice.
+    """
+    of_tuner = [found[1] for found in OF_A_TUNER.findall(text)]
+    name, options = parse_spec(OF_A_TUNER.sub(r"\1", text))
+    if of_tuner:
+        options["preferences"] = format_spec(str(options["preferences"]), parse_options(of_tuner[0]))
+    return name, options
+
+
+def format_method(name: str, options: Mapping[str, Any]) -> str:
+    """Write a method as `parse_method` reads it.
+
+    Raises:
+        ValueError: An option's value cannot be written.
+    """
+    parts = []
+    for key, value in options.items():
+        if key == "preferences" and isinstance(value, str):
+            parts.append(f"preferences={format_tuner(value)}")
+        else:
+            parts.append(format_spec(name, {key: value}).partition(":")[2])
+    return f"{name}:{','.join(parts)}" if parts else name
+
+
+def format_tuner(preferences: str) -> str:
+    """Write `dirichlet:alpha=0.5` as it stands among a method's options: `dirichlet(alpha=0.5)`."""
+    name, _, options = format_spec(*parse_spec(preferences)).partition(":")
+    return f"{name}({options})" if options else name
 
 
 def cells(suite: Suite) -> list[Cell]:
@@ -134,6 +223,21 @@ def find_suite(suite: str | Suite) -> Suite:
     raise ValueError(f"{unknown_name('suite', suite, SUITES)} Your own is a YAML file: moo bench my_suite.yaml.")
 
 
+def narrowed(suite: Suite, *, problems: Sequence[str], methods: Sequence[str], seeds: int | None) -> Suite:
+    """A suite with other lists, where some are given. A function of the suite goes by its name.
+
+    Raises:
+        TypeError, ValueError: One of them is not written as it should be.
+    """
+    own = {str(problem): problem for problem in suite.problems}
+    return replace(
+        suite,
+        problems=tuple(own.get(name, name) for name in problems) or suite.problems,
+        methods=tuple(methods) or suite.methods,
+        seeds=suite.seeds if seeds is None else seeds_of(seeds),
+    )
+
+
 def read_suite(path: Path) -> Suite:
     """Read a user's suite from YAML, with the keys name, problems, methods, seeds, budget.
 
@@ -144,15 +248,15 @@ def read_suite(path: Path) -> Suite:
     import yaml
 
     try:
-        return _suite(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
+        return _suite(yaml.safe_load(path.read_text(encoding="utf-8")), path)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _suite(data: Any, name: str) -> Suite:
-    """The suite that a YAML file's content describes, under `name` where it has none of its own."""
+def _suite(data: Any, path: Path) -> Suite:
+    """The suite that a YAML file's content describes, under the file's name where it has none of its own."""
     if not isinstance(data, dict):
         raise ValueError(f"A suite should hold the keys {', '.join(KEYS)}. Found {type(data).__name__}.")
     for key in data:
@@ -162,12 +266,42 @@ def _suite(data: Any, name: str) -> Suite:
     if missing:
         raise ValueError(f"It lacks {', '.join(missing)}. A suite has the keys {', '.join(KEYS)}.")
     return Suite(
-        name=str(data.get("name") or name),
-        problems=_names("problems", data["problems"]),
-        methods=_names("methods", data["methods"]),
+        name=str(data.get("name") or path.stem),
+        problems=_entries("problems", data["problems"], lambda problem: read_problem(problem, path.parent)),
+        methods=_entries("methods", data["methods"], _read_method),
         seeds=seeds_of(data["seeds"]),
         budget=_budget(data["budget"]),
     )
+
+
+def _entries(key: str, value: Any, read: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """The entries of one of the two lists, each read; a single one needs no list."""
+    entries = [value] if isinstance(value, str | dict) else value
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, str | dict) for entry in entries):
+        raise ValueError(f"`{key}` should be a list of names with options, or of mappings. Found {value!r}.")
+    found = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            found.append(read(entry))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`{key}`, entry {number}: {error}") from error
+    return tuple(found)
+
+
+def _read_method(said: str | dict[str, Any]) -> str:
+    """A method as text, or as a mapping with the key `method` and one for each option, `preferences` among them."""
+    if isinstance(said, str):
+        return format_method(*parse_method(said))
+    options = {str(key): value for key, value in said.items()}
+    name = options.pop("method", None)
+    if not isinstance(name, str) or ":" in name:
+        example = '{method: "nsga2", population: 50}'
+        raise ValueError(f"`method` should name a method, as in {example}, every option being a key. Found {said!r}.")
+    preferences = options.get("preferences", "auto")
+    if not isinstance(preferences, str):
+        raise ValueError(f'`preferences` should be a tuner, as in "dirichlet:alpha=0.5". Found {preferences!r}.')
+    read = {key: parse_value(value) if isinstance(value, str) else value for key, value in options.items()}
+    return format_method(name.strip(), read if "preferences" not in options else {**read, "preferences": preferences})
 
 
 def seeds_of(seeds: Any) -> tuple[int, ...]:
@@ -182,13 +316,6 @@ def seeds_of(seeds: Any) -> tuple[int, ...]:
     if not listed or len(set(listed)) < len(listed):
         raise ValueError(f"`seeds` should be a count or a list of different seeds. Found {list(seeds)}.")
     return listed
-
-
-def _names(key: str, value: Any) -> tuple[str, ...]:
-    entries = [value] if isinstance(value, str) else value
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, str) for entry in entries):
-        raise ValueError(f"`{key}` should be a list of names with options. Found {value!r}.")
-    return tuple(entries)
 
 
 def _budget(value: Any) -> int | dict[str, int]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import shutil
 import sys
 import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+INTERRUPTED = 130  # the exit code after Ctrl-C, as shells have it
 
 app = typer.Typer(
     name="moo",
@@ -24,8 +28,22 @@ app = typer.Typer(
 )
 
 
+def show_version(wanted: bool) -> None:
+    """Print the installed version and end."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"moo {version('moo-suite')}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare(context: typer.Context) -> None:
+def prepare(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Show warnings in one line each while a command runs."""
     context.with_resource(plain_warnings())
 
@@ -35,7 +53,7 @@ def plain_warnings() -> Iterator[None]:
     """Warnings inside read like the rest of what the command line says, without a line of source."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        typer.secho(f"Warning: {one_line(str(message))}", fg="yellow", err=True)
+        tell(f"Warning: {one_line(str(message))}", "yellow")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -51,8 +69,13 @@ def plain_errors(bad_input: int = 2) -> Iterator[None]:
         text = str(error)
         if isinstance(error, OSError) and error.filename:
             text = f"{error.filename}: {error.strerror}"  # without [Errno 2]
-        typer.secho(f"Error: {one_line(text)}", fg="red", err=True)
+        tell(f"Error: {one_line(text)}", "red")
         raise typer.Exit(bad_input if isinstance(error, ValueError | TypeError) else 1) from None
+
+
+def tell(text: str, color: str | None = None) -> None:
+    """Say how things go: on standard error, so that standard output holds results alone."""
+    typer.secho(text, fg=color, err=True)
 
 
 def one_line(text: str) -> str:
@@ -142,41 +165,20 @@ def parse_preferences(text: str) -> Any:
     return [parse_numbers(row, "--preferences") for row in text.split(";")]
 
 
-def parse_bounds(text: str) -> list[tuple[float, float]]:
-    """Read `low:high` pairs separated by commas."""
-    try:
-        pairs = [tuple(map(float, part.split(":"))) for part in text.split(",")]
-        return [(low, high) for low, high in pairs]
-    except ValueError:
-        raise ValueError(
-            f"`--bounds` should be low:high pairs separated by commas, as in 0:1,0:5. Found {text!r}."
-        ) from None
-
-
-def named_problem(problem: str, bounds: str, directions: str, workers: int) -> Any:
+def named_problem(problem: str, **said: Any) -> Any:
     """The function of `my_file.py:function` as a problem of that name; a registered problem's name as it is.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file has no such function, or an argument of functions is missing, wrong or superfluous.
     """
-    own = {"--bounds": bounds, "--directions": directions}
-    if not problem.endswith(".py") and ".py:" not in problem:
-        extra = [flag for flag, value in {**own, "--workers": workers != 1}.items() if value]
-        if extra:
-            raise ValueError(f"`{extra[0]}` is for functions (my_file.py:function). {problem!r} is none: leave it out.")
-        return problem
-    if problem.endswith(".py"):
-        raise ValueError(f"Which function of {problem}? Say it after a colon, as in {problem}:function.")
-    missing = [flag for flag, value in own.items() if not value]
-    if missing:
-        raise ValueError(
-            f"`{missing[0]}` is missing: a function needs them, as in --bounds 0:1,0:5 --directions min,max."
-        )
-    from moo.adapters.callables import CallableProblem, load_callable
+    from moo.adapters.file_functions import CallableSpec, names_function
 
-    words = [word.strip() for word in directions.split(",")]
-    return CallableProblem(load_callable(problem), parse_bounds(bounds), words, workers=workers, name=problem)
+    if names_function(problem):
+        return CallableSpec.read({"callable": problem, **said}, flag="--").problem()
+    for name in said:
+        raise ValueError(f"`--{name}` is for functions (my_file.py:function). {problem!r} is none: leave it out.")
+    return problem
 
 
 def default_name(config: Mapping[str, Any]) -> str:
@@ -219,12 +221,14 @@ def search(
     Example: `moo search zdt1 -m nsga2 --budget 5000 --seed 1`, or
     `moo search my_file.py:function --bounds 0:1,0:5 --directions min,max`
     """
+    from moo.benchmarks.reporting import known_front
     from moo.choosing import find_problem, set_up
     from moo.search import pareto_search
 
     with plain_errors():
         name, options = parse_method(method, hyperparameter or [])
-        found = find_problem(named_problem(problem, bounds, directions, workers))
+        own = {"bounds": bounds, "directions": directions, "workers": workers}
+        found = find_problem(named_problem(problem, **{key: said for key, said in own.items() if said not in ("", 1)}))
         arguments: dict[str, Any] = {
             "budget": budget,
             "seed": seed,
@@ -241,6 +245,8 @@ def search(
         figure = folder / "front.pdf"
         result.plot(figure, reference_front=known_front(result.config))
     report(result, folder, figure)
+    if result.record["interrupted"]:
+        raise typer.Exit(INTERRUPTED)
 
 
 def claim(folder: Path, config: Mapping[str, Any]) -> None:
@@ -256,13 +262,6 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         raise ValueError(f"{folder} holds a suite. Choose another folder.")
     refuse_other_run(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def known_front(config: Mapping[str, Any]) -> Any:
-    """The known front of a run's problem, or None."""
-    from moo.problems import get_problem
-
-    return get_problem(config["problem"]).reference_front if config["registered"] else None
 
 
 def report(result: Any, folder: Path, figure: Path) -> None:
@@ -303,44 +302,41 @@ def bench(
 
     Example: `moo bench quickstart`, or `moo bench zdt --seeds 3 -m nsga2 -m random`
     """
-    from dataclasses import replace
-
     from moo.benchmarks import find_suite, run
-    from moo.benchmarks.suites import seeds_of
+    from moo.benchmarks.suites import narrowed
 
     with plain_errors():
-        chosen = find_suite(suite)
-        if seeds is not None:
-            chosen = replace(chosen, seeds=seeds_of(seeds))
-        chosen = replace(chosen, problems=tuple(problem or chosen.problems), methods=tuple(method or chosen.methods))
+        chosen = narrowed(find_suite(suite), problems=problem or (), methods=method or (), seeds=seeds)
         folder = out or Path("runs") / chosen.name
-        statuses = run(chosen, folder, workers=workers, retry_failed=retry_failed, say=typer.echo)
-        interrupted = any(status.state == "interrupted" for status in statuses)
-        if not interrupted and any(status.state in ("done", "kept") for status in statuses):
+        statuses = run(chosen, folder, workers=workers, retry_failed=retry_failed, say=tell)
+        states = Counter(status.state for status in statuses)
+        if not states["interrupted"] and (states["done"] or states["kept"]):
             draw_suite(folder)
-    failed = [status for status in statuses if status.state == "failed"]
-    busy = [status for status in statuses if status.state == "busy"]
-    if failed:
-        count = f"{len(failed)} of {len(statuses)}"
-        typer.echo(f"{count} cells failed. The same command with --retry-failed runs them again.")
-    for status in failed + busy:
-        typer.secho(f"{status.state}: {status.cell.label}: {one_line(status.reason)}", fg="red", err=True)
-    if failed or busy or interrupted:
-        raise typer.Exit(130 if interrupted else 1)
+    for status in statuses:
+        if status.state in ("failed", "busy"):
+            tell(f"{status.state}: {status.cell.label}: {one_line(status.reason)}", "red")
+    if states["failed"]:
+        count = f"{states['failed']} of {len(statuses)}"
+        tell(f"{count} cells failed. The same command with --retry-failed runs them again.")
+    if states["interrupted"]:
+        raise typer.Exit(INTERRUPTED)
+    if states["failed"] or states["busy"]:
+        raise typer.Exit(1)
 
 
 def draw_suite(folder: Path) -> None:
     """Print the table of a suite, draw a front and a convergence plot per problem, and say what to type next."""
-    from moo.benchmarks.reporting import by_problem, load, measured_alike, render
+    from moo.benchmarks.reporting import by_problem, known_front, load, measured_alike, render
     from moo.plots import plot_convergence, plot_front
 
     report_ = load(folder)
-    typer.echo("\n" + render(report_))
+    tell("")
+    typer.echo(render(report_))
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
     groups = by_problem(report_.results)
     for spec, results in groups.items():
-        name = spec.replace(":", "-").replace(",", "-")
+        name = re.sub(r"[^A-Za-z0-9.+=_-]+", "-", spec)  # that of a function may hold a path
         first = [result for result in results if result.config["seed"] == results[0].config["seed"]]
         plot_front(first, plots / f"front-{name}.pdf", reference_front=known_front(first[0].config))
         plot_convergence(measured_alike(results), plots / f"convergence-{name}.pdf")
@@ -396,7 +392,7 @@ def plot(
 
     Example: `moo plot front runs/quickstart -p zdt1 -o front.pdf`
     """
-    from moo.benchmarks.reporting import measured_alike
+    from moo.benchmarks.reporting import known_front, measured_alike, results_of
     from moo.plots import plot_convergence, plot_front
 
     with plain_errors():
@@ -411,25 +407,6 @@ def plot(
                 raise ValueError(f"There is no seed {wanted}. Known: {', '.join(map(str, known))}.")
             plot_front(chosen, out, reference_front=known_front(chosen[0].config))
     typer.echo(str(out))
-
-
-def results_of(folder: Path, problem: str) -> list[Any]:
-    """The finished searches of one problem of a folder; `problem` may be left out where there is one.
-
-    Raises:
-        ValueError: It is not there, or several are and none was named.
-    """
-    from moo.benchmarks.reporting import by_problem, load
-    from moo.checks import unknown_name
-
-    groups = by_problem(load(folder).results)
-    if not groups:
-        raise ValueError(f"{folder} holds no finished search yet.")
-    if not problem and len(groups) > 1:
-        raise ValueError(f"{folder} holds several problems: {', '.join(groups)}. Choose one with -p.")
-    if problem and problem not in groups:
-        raise ValueError(unknown_name("problem", problem, groups))
-    return groups[problem] if problem else next(iter(groups.values()))
 
 
 @app.command()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import types
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -119,7 +120,10 @@ print(code, usage.ru_utime + usage.ru_stime, *heavy, file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "problems"], ["search", "--help"]], ids=" ".join)
+LOOKING = [["--help"], ["--version"], ["list"], ["list", "problems"], ["list", "suites"], ["search", "--help"]]
+
+
+@pytest.mark.parametrize("arguments", LOOKING, ids=" ".join)
 def test_looking_around_is_quick_and_loads_nothing_heavy(arguments):
     seconds = []
     for _ in range(4):
@@ -137,6 +141,12 @@ def test_the_installed_command_starts():
     found = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
     assert all(name in found.stdout for name in ("list", "search", "bench", "report", "plot"))
     assert found.stderr == ""
+
+
+def test_the_version_is_the_installed_one():
+    result = good("--version")
+    assert result.stdout == f"moo {version('moo-suite')}\n"
+    assert result.stdout == f"moo {moo.__version__}\n"
 
 
 def test_no_arguments_show_the_help():
@@ -292,7 +302,9 @@ def test_ctrl_c_saves_what_was_found_and_the_same_call_goes_on(tmp_path, monkeyp
     command = ("search", "counting", "-m", "random", "-H", "batch=20", "-b", "100", "-o", "x", "--checkpoint", "x")
     monkeypatch.setattr(Counting, "at", 2)
     stopped = call(*command)
+    assert stopped.exit_code == 130
     assert "interrupted by Ctrl-C" in stopped.stdout
+    assert "Next: " in stopped.stdout
     assert moo.load_result(tmp_path / "x").record["used"] == 40
     good(*command)
     assert Counting.rows == 100
@@ -493,17 +505,25 @@ def test_progress_goes_to_the_terminal_and_never_to_standard_output(tmp_path):
 # --------------------------------------------------------------------------------------------------- bench
 def test_a_suite_ends_with_a_table_plots_and_what_to_type_next(tmp_path):
     result = good(*BENCH, "-o", "x")
-    assert "4 cells: 4 to run, 0 on disk, 0 not applicable" in result.stdout
-    table = result.stdout[result.stdout.index("problem  ") :]
+    assert result.stderr.startswith("4 cells: 4 to run, 0 on disk, 0 not applicable\n[1/4] done: ")
+    table = result.stdout
+    assert table.startswith("problem  ")
     assert "hypervolume" in table.splitlines()[0]
     assert "igd_plus" in table.splitlines()[0]
     for name in ("front", "convergence"):
         assert (tmp_path / "x" / "plots" / f"{name}-zdt1-dim=3.pdf").read_bytes().startswith(b"%PDF-")
     assert "Plots (PDF): x/plots/" in result.stdout
-    assert result.stderr == ""
     again = good(*BENCH, "-o", "x")
-    assert "4 cells: 0 to run, 4 on disk, 0 not applicable" in again.stdout
-    assert again.stdout[again.stdout.index("problem  ") :] == table
+    assert "4 cells: 0 to run, 4 on disk, 0 not applicable" in again.stderr
+    assert again.stdout == table
+
+
+def test_standard_output_of_a_suite_holds_the_report_and_what_to_type_next():
+    # So `moo bench ... > table.txt` holds the table; how things go is said on standard error.
+    said = good(*BENCH, "-o", "x").stdout
+    assert said.startswith(good("report", "x").stdout)
+    rest = said.removeprefix(good("report", "x").stdout).split("\n")
+    assert [line.split(":")[0] for line in rest if line] == ["Plots (PDF)", "Next"]
 
 
 @pytest.mark.parametrize("problems", [["zdt1:dim=3"], ["zdt1:dim=3", "zdt2:dim=3"]], ids=len)
@@ -521,30 +541,38 @@ def test_a_suite_of_ones_own(tmp_path):
         'problems: ["zdt1:dim=3"]\nmethods: ["toy-conditional:preferences=uniform"]\nseeds: [4]\nbudget: 40\n'
     )
     said = good("bench", "mine.yaml").stdout
-    assert "toy-conditional:preferences=uniform" in said
+    assert "toy-conditional:preferences=uniform" in said.split("\n\n")[0]
     assert (tmp_path / "runs" / "mine" / "suite.json").exists()
 
 
 def test_lists_of_the_suite_can_be_replaced(tmp_path):
     good("bench", "smoke", "--seeds", "1", "-p", "zdt1:dim=3", "-p", "zdt2:dim=3", "-m", "random", "-o", "x")
-    mark = json.loads((tmp_path / "x" / "suite.json").read_text())
-    assert (mark["problems"], mark["methods"]) == (["zdt1:dim=3", "zdt2:dim=3"], ["random"])
-    assert mark["seeds"] == [0]
+    (plan,) = json.loads((tmp_path / "x" / "suite.json").read_text())["plans"]
+    assert (plan["problems"], plan["methods"]) == (["zdt1:dim=3", "zdt2:dim=3"], ["random"])
+    assert plan["seeds"] == [0]
+
+
+def test_a_call_with_shorter_lists_hides_nothing_in_the_report(suite_copy):
+    whole = good("report", suite_copy).stdout
+    said = good("bench", "smoke", "--seeds", "1", "-p", "zdt1:dim=3", "-m", "nsga2:population=50", "-o", suite_copy)
+    assert "1 cells: 0 to run, 1 on disk" in said.stderr
+    assert said.stdout.startswith(whole)
+    assert good("report", suite_copy).stdout == whole
 
 
 def test_a_failed_cell_gives_exit_code_1_and_the_last_lines_say_which(tmp_path):
     flags = ("-p", "toy:fails=raise,fails_below=2", "-p", "zdt1:dim=3", "-m", "random", "-o", "x")
     result = call("bench", "smoke", "--seeds", "2", *flags)
     assert result.exit_code == 1
-    last = result.stderr.splitlines()
-    assert len(last) == 2
-    for seed, line in enumerate(last):
+    last = result.stderr.splitlines()[-3:]
+    for seed, line in enumerate(last[:2]):
         assert re.match(rf"failed: toy:\S+ random seed {seed}: RuntimeError: .*the simulator crashed", line)
-    assert "zdt1:dim=3" in result.stdout[result.stdout.index("problem  ") :]
+    assert last[2] == "2 of 4 cells failed. The same command with --retry-failed runs them again."
+    assert "zdt1:dim=3" in result.stdout
     again = call("bench", "smoke", "--seeds", "2", *flags)
     assert again.exit_code == 1
     assert "record.json" in again.stderr
-    assert "--retry-failed" in again.output  # how to go on
+    assert "--retry-failed" in again.stderr  # how to go on
 
 
 def test_a_suite_whose_every_cell_fails(tmp_path):
@@ -588,7 +616,8 @@ def test_an_interrupted_suite_ends_with_130(monkeypatch):
     monkeypatch.setattr(Counting, "at", 4)  # in the second cell
     result = call(*command)
     assert result.exit_code == 130
-    assert "run the same command to go on" in result.output
+    assert "run the same command to go on" in result.stderr
+    assert result.stdout == ""
     good(*command)
 
 
@@ -612,8 +641,8 @@ def test_a_damaged_cell_is_named_and_run_again(suite_copy):
     os.truncate(cell / "front.npz", 100)
     assert "front.npz is damaged" in refused("report", suite_copy)
     result = good(*BENCH, "-o", suite_copy)
-    assert "front.npz is damaged" in result.output
-    assert "4 cells: 1 to run, 3 on disk" in result.stdout
+    assert "front.npz is damaged" in result.stderr
+    assert "4 cells: 1 to run, 3 on disk" in result.stderr
 
 
 # --------------------------------------------------------------------------------------------------- report

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import signal
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,15 +137,23 @@ class CallableProblem(VectorProblem):
         """Each row in one of several processes. Where a process dies, the rows it left are tried again one by one."""
         if self._pool is None:
             self._pool = _pool_of(self.workers)
-        outcomes = _share(self._pool, self._function, rows, self.num_objectives)
+        try:
+            outcomes = _share(self._pool, self._function, rows, self.num_objectives)
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait for what the processes are at
+            self._end_pool()
+            raise
         if any(outcome is None for outcome in outcomes):
-            self._pool.shutdown(kill_workers=True)
-            self._pool = None
+            self._end_pool()
         for number, outcome in enumerate(outcomes):
             if outcome is None:
                 with _pool_of(1) as alone:
                     (outcomes[number],) = _share(alone, self._function, rows[number : number + 1], self.num_objectives)
         return ["the process that evaluated it died" if outcome is None else outcome for outcome in outcomes]
+
+    def _end_pool(self) -> None:
+        """End the processes, whatever they are at; the next batch gets others."""
+        pool, self._pool = self._pool, None
+        pool.shutdown(kill_workers=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None}  # a copy in another process makes a pool of its own
@@ -156,7 +163,12 @@ def _pool_of(workers: int) -> Any:
     """Processes that can be handed functions of a script or a notebook; idle ones end after a minute."""
     from joblib.externals.loky import ProcessPoolExecutor  # a pool of our own: the reusable one is joblib's
 
-    return ProcessPoolExecutor(max_workers=workers, timeout=60)
+    return ProcessPoolExecutor(max_workers=workers, timeout=60, initializer=_leave_ctrl_c)
+
+
+def _leave_ctrl_c() -> None:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the one that collects the rows."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _share(
@@ -204,29 +216,3 @@ def _numbers(values: Any) -> Any:
     if isinstance(values, list | tuple):
         return [_numbers(value) for value in values]
     return values
-
-
-def load_callable(target: str) -> Callable[..., Any]:
-    """The function of `my_file.py:function`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file cannot be imported, or has no such function.
-    """
-    path, _, name = target.rpartition(":")
-    file = Path(path)
-    if not file.exists():
-        raise FileNotFoundError(f"There is no file {path!r}.")
-    spec = importlib.util.spec_from_file_location(f"moo_user_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} should be a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise ValueError(f"{path} has no function {name!r}.")
-    found: Callable[..., Any] = function
-    return found

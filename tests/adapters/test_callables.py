@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import moo
-from moo.adapters.callables import CallableProblem, load_callable
+from moo.adapters.callables import CallableProblem
 
 BOUNDS = [(0.0, 1.0), (0.0, 2.0)]
 
@@ -178,19 +178,6 @@ def test_the_wrong_number_of_objectives_fails_the_rows_and_says_so():
 def test_a_batch_of_the_wrong_shape_is_an_error():
     with pytest.raises(RuntimeError, match=r"should give \[1, 2\] numbers for 1 rows. Found shape \[1, 3\]"):
         search(lambda x: np.zeros((len(x), 3)), vectorized=True)
-
-
-def test_a_function_in_a_file(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text("def f(x):\n    return [x[0], 1 - x[0]]\n")
-    assert load_callable(f"{file}:f")(np.array([0.25])) == [0.25, 0.75]
-    with pytest.raises(ValueError, match="has no function 'g'"):
-        load_callable(f"{file}:g")
-    with pytest.raises(FileNotFoundError, match="There is no file"):
-        load_callable(f"{tmp_path}/none.py:f")
-    file.write_text("import nothing_of_the_kind\n")
-    with pytest.raises(ValueError, match="cannot be imported: ModuleNotFoundError"):
-        load_callable(f"{file}:f")
 
 
 def test_its_processes_and_those_of_suites_do_not_meet():

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -311,6 +312,8 @@ def test_method_labels_say_what_differs_from_the_defaults():
     assert method_label({**config, "options": {"population": 30}}) == "nsga2:population=30"
     for preferences in ("uniform", "uniform:divisions=3", [[0.5, 0.5], [0.0, 1.0]]):
         assert method_label({**config, "preferences": preferences}).startswith("nsga2:preferences=")
+    labelled = method_label({**config, "preferences": "uniform:divisions=3"})
+    assert labelled == "nsga2:preferences=uniform(divisions=3)"  # as one writes it in a suite
 
 
 def test_the_plain_table_is_aligned_and_has_no_trailing_blanks(own):
@@ -505,10 +508,13 @@ def test_a_damaged_mark_is_named(own, tmp_path):
 
 def test_the_mark_holds_the_suite(own):
     mark = json.loads((own / "suite.json").read_text())
-    assert {key: mark[key] for key in ("name", "problems", "methods", "seeds", "budget")} == {
-        "name": "own",
-        "problems": ["zdt1:dim=3"],
-        "methods": list(METHODS),
-        "seeds": [0, 1],
-        "budget": 100,
-    }
+    plan = {"problems": ["zdt1:dim=3"], "methods": list(METHODS), "seeds": [0, 1], "budget": 100}
+    assert mark == {"name": "own", "plans": [plan], "not applicable": {}}
+
+
+def test_a_mark_of_an_earlier_version_is_read(own, tmp_path):
+    # It held a single plan, beside the name.
+    shutil.copytree(own, tmp_path / "own")
+    mark = json.loads((own / "suite.json").read_text())
+    (tmp_path / "own" / "suite.json").write_text(json.dumps({"name": "own", **mark["plans"][0], "not applicable": {}}))
+    assert render(load(tmp_path / "own")) == render(load(own))

@@ -169,7 +169,68 @@ def test_another_budget_is_another_cell(copied, monkeypatch):
     started = counted(monkeypatch)
     run(replace(SMALL, budget=80), copied)
     assert len(started) == 4
-    assert {result.config["budget"] for result in load(copied).results} == {80}
+    assert sorted(result.config["budget"] for result in load(copied).results) == [60] * 4 + [80] * 4
+    table = render(load(copied)).split("\n\n")[0].splitlines()
+    assert [line.split()[2:4] for line in table[1:]] == [["60", "2"], ["60", "2"], ["80", "2"], ["80", "2"]]
+
+
+def plans_of(folder):
+    return json.loads((folder / "suite.json").read_text())["plans"]
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [{"methods": SMALL.methods[1:]}, {"seeds": (1,)}, {"methods": SMALL.methods[::-1]}, {"seeds": (1, 0)}],
+    ids=str,
+)
+def test_shorter_lists_in_the_same_folder_hide_nothing(finished, copied, narrow):
+    assert set(states(run(replace(SMALL, **narrow), copied))) == {"kept"}
+    assert len(load(copied).results) == 4
+    assert render(load(copied)) == render(load(finished))
+    assert contents(copied) == contents(finished)
+
+
+def test_longer_lists_take_the_place_of_shorter_ones(copied):
+    larger = replace(SMALL, seeds=(0, 1, 2))
+    run(larger, copied)
+    assert plans_of(copied) == [larger.to_json()]
+    assert len(load(copied).results) == 6
+
+
+def test_other_lists_in_the_same_folder_add_what_they_name_and_nothing_else(copied):
+    other = replace(SMALL, problems=("zdt2:dim=3",), methods=SMALL.methods[:1], seeds=(5,))
+    run(other, copied)
+    assert plans_of(copied) == [SMALL.to_json(), other.to_json()]
+    report = load(copied)
+    assert len(report.results) == 5
+    assert report.unfinished == []  # not every problem with every method and seed
+    for suite in (SMALL, other, replace(SMALL, seeds=(0,))):
+        assert set(states(run(suite, copied))) == {"kept"}
+        assert plans_of(copied) == [SMALL.to_json(), other.to_json()]
+
+
+def test_cells_of_several_calls_that_overlap_count_once(copied):
+    run(replace(SMALL, seeds=(1, 2)), copied)
+    assert len(plans_of(copied)) == 2
+    results = load(copied).results
+    assert len(results) == 6
+    assert len({(result.config["method"], result.config["seed"]) for result in results}) == 6
+
+
+def test_what_does_not_apply_stays_noted_for_all_calls(tmp_path):
+    suite = Suite("odd", ("zdt1:dim=3",), ("toy-writer", "random"), (0,), 40)
+    run(suite, tmp_path)
+    run(replace(suite, methods=("random",)), tmp_path)
+    assert "zdt1:dim=3 toy-writer" in json.loads((tmp_path / "suite.json").read_text())["not applicable"]
+    assert any("toy-writer" in line for line in load(tmp_path).unfinished)
+
+
+@pytest.mark.parametrize("plans", ["null", "[1]", '[{"problems": []}]', '{"problems": "zdt1"}'])
+def test_a_mark_of_another_shape_is_damaged(copied, plans):
+    (copied / "suite.json").write_text(f'{{"name": "small", "plans": {plans}}}')
+    for read in (lambda: run(SMALL, copied), lambda: load(copied)):
+        with pytest.raises(ValueError, match=r"suite\.json is damaged"):
+            read()
 
 
 def test_budgets_by_method_reach_the_searches(tmp_path):
@@ -183,6 +244,27 @@ def test_a_methods_tuner_reaches_the_search(tmp_path):
     assert states(run(suite, tmp_path / "out")) == ["done"]
     config = load(tmp_path / "out").results[0].config
     assert (config["preferences"], config["tuner"], config["options"]["tries"]) == ("uniform", "uniform", 4)
+
+
+@pytest.mark.parametrize(
+    "options", ["preferences=dirichlet(alpha=0.5),tries=4", "tries=4,preferences=dirichlet:alpha=0.5"]
+)
+def test_a_methods_tuner_has_options(tmp_path, options):
+    suite = Suite("tuned", ("zdt1:dim=3",), (f"toy-conditional:{options}", "toy-conditional:tries=4"), (0,), 40)
+    assert states(run(suite, tmp_path / "out")) == ["done"] * 2
+    result = load(tmp_path / "out").results[0]
+    assert (result.config["preferences"], result.config["tuner"]) == ("dirichlet:alpha=0.5", "dirichlet")
+    direct = moo.pareto_search(
+        "zdt1:dim=3",
+        "toy-conditional",
+        budget=40,
+        preferences="dirichlet:alpha=0.5",
+        options={"tries": 4},
+        progress=False,
+    )
+    assert_same_results(result, direct)
+    assert "toy-conditional:tries=4,preferences=dirichlet(alpha=0.5)" in render(load(tmp_path / "out"))
+    assert states(run(suite, tmp_path / "out")) == ["kept"] * 2
 
 
 def test_other_kinds_of_problem_run_as_cells(tmp_path):
@@ -270,6 +352,12 @@ def test_declared_limits_are_read(faults, monkeypatch):
         ({"methods": ("nsga2:population=1",)}, "`population` should be from 2"),
         ({"methods": ("nsga2:preferences=uniform",)}, "takes no preferences"),
         ({"methods": ("toy-conditional:preferences=nope",)}, "Unknown tuner 'nope'"),
+        (
+            {"methods": ("toy-conditional:preferences=dirichlet(alfa=1)",)},
+            "tuner 'dirichlet' 'alfa'. Did you mean 'alpha'",
+        ),
+        ({"methods": ("toy-conditional:preferences=dirichlet(alpha=-1)",)}, "`alpha` should be from"),
+        ({"methods": ("toy-conditional:preferences=dirichlet(alpha=1",)}, "Did you mean 'dirichlet'"),
         ({"budget": {"random": 10}}, "none for 'nsga2'"),
         ({"methods": ("random", "random")}, "twice|different"),
         ({"problems": ("zdt1", "zdt1: ")}, "twice|different"),
@@ -286,6 +374,190 @@ def test_workers_are_a_count(tmp_path, workers, message):
     with pytest.raises((ValueError, TypeError), match=f"`workers` should be .*{message}"):
         run(SMALL, tmp_path / "out", workers=workers)
     assert not (tmp_path / "out").exists()
+
+
+# --------------------------------------------------------------------------------------------------- functions
+LIBRARY = """
+from __future__ import annotations
+from dataclasses import dataclass
+import os, time
+from neighbour import SCALE
+
+@dataclass
+class Beam:
+    width: float
+    height: float
+
+def beam(x):
+    with open(os.environ.get("CALLS", os.devnull), "a") as file:
+        file.write("x" * (1 if x.ndim == 1 else len(x)))
+    made = Beam(*x)
+    return [SCALE * made.width * made.height, 1 / (made.width * made.height**3)]
+
+def fussy(x):
+    if x[0] > 5:
+        raise ArithmeticError("did not converge")
+    return [x[0], -x[0] ** 2]
+
+def hopeless(x):
+    raise OSError("the licence server is down")
+
+def slow(x):
+    time.sleep(0.002)
+    return beam(x)
+"""
+MINE = """
+name: mine
+problems:
+  - zdt1:dim=3
+  - {callable: "lib/my_file.py:beam", bounds: "1:10,1:20", directions: "min,min", name: beam, reference_point: "150,1"}
+  - callable: lib/my_file.py:fussy
+    bounds: [[0, 10]]
+    directions: [min, max]
+methods: ["random:batch=20", "nsga2:population=20"]
+seeds: 1
+budget: 60
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A suite's YAML file; its functions lie in a folder beside it, with a neighbour that they import."""
+    (tmp_path / "suites" / "lib").mkdir(parents=True)
+    (tmp_path / "suites" / "lib" / "my_file.py").write_text(LIBRARY)
+    (tmp_path / "suites" / "lib" / "neighbour.py").write_text("SCALE = 1.5\n")
+    (tmp_path / "suites" / "mine.yaml").write_text(MINE)
+    yield tmp_path / "suites" / "mine.yaml"
+    sys.modules.pop("neighbour", None)
+
+
+def test_functions_run_as_cells(mine, tmp_path):
+    assert states(run(str(mine), tmp_path / "out")) == ["done"] * 6
+    prefixes = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "out").glob("*-*"))
+    assert prefixes[:3] == [
+        "beam-nsga2_population=20-0",
+        "beam-random_batch=20-0",
+        "lib_my_file.py_fussy-nsga2_population=20-0",
+    ]
+    report = load(tmp_path / "out")
+    named = [result.config["problem"] for result in report.results]
+    assert named == ["zdt1:dim=3"] * 2 + ["beam"] * 2 + ["lib/my_file.py:fussy"] * 2
+    space, method = [(1, 10), (1, 20)], {"method": "nsga2", "options": {"population": 20}}
+    direct = moo.pareto_search(
+        find_suite(str(mine)).problems[1].problem(), **method, budget=60, reference_point=[150, 1], progress=False
+    )
+    assert_same_results(report.results[3], direct)
+    assert report.results[3].config["space"] == moo.Space.of(space).to_json()
+    table = render(report)
+    assert "beam: reference point (150, 1), scaled by" in table
+    assert "lib/my_file.py:fussy  nsga2:population=20" in table
+
+
+def test_rows_of_a_function_that_fail_are_recorded(mine, tmp_path):
+    run(str(mine), tmp_path / "out")
+    result = load(tmp_path / "out").results[4]
+    assert 0 < len(result.failures) == result.record["failures"] < 60
+    assert set(result.failures.extras["reason"]) == {"ArithmeticError: did not converge"}
+    assert result.solutions.max() <= 5
+
+
+def test_a_function_that_always_fails_fails_its_cells_alone(mine, tmp_path):
+    mine.write_text(MINE.replace("my_file.py:fussy", "my_file.py:hopeless"))
+    statuses = run(str(mine), tmp_path / "out")
+    assert states(statuses) == ["done"] * 4 + ["failed"] * 2
+    assert "Every evaluation of 'lib/my_file.py:hopeless' fails" in statuses[-1].reason
+    assert "the licence server is down" in statuses[-1].reason
+    assert render(load(tmp_path / "out")).count("failed: lib/my_file.py:hopeless") == 2
+    (mine.parent / "lib" / "my_file.py").write_text("def beam(x): pass\ndef hopeless(x): return [x[0], -x[0]]\n")
+    assert states(run(str(mine), tmp_path / "out", retry_failed=True)) == ["kept"] * 4 + ["done"] * 2
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["", "rows in processes too"])
+def test_functions_in_two_workers_give_the_files_of_one(mine, tmp_path, monkeypatch, shared):
+    mine.write_text(MINE.replace("name: beam", "name: beam, vectorized: false"))
+    run(str(mine), tmp_path / "one")
+    if shared:
+        mine.write_text(MINE.replace("name: beam", "name: beam, vectorized: false, workers: 2"))
+    monkeypatch.chdir(tmp_path / "one")  # paths hold wherever a process works
+    assert states(run(str(mine), tmp_path / "two", workers=2)) == ["done"] * 6
+    found = [contents(tmp_path / name) for name in ("one", "two")]
+    marks = [json.loads(files.pop("suite.json")) for files in found]
+    assert found[0] == found[1]
+    assert (marks[0] == marks[1]) != shared
+
+
+def test_cells_of_a_function_are_kept_wherever_the_suite_lies_and_whoever_shares_its_rows(mine, tmp_path, monkeypatch):
+    run(str(mine), tmp_path / "out")
+    started = counted(monkeypatch)
+    moved = shutil.move(mine.parent, tmp_path / "elsewhere") / mine.name
+    moved.write_text(moved.read_text().replace("name: beam", "name: beam, workers: 2"))
+    assert states(run(str(moved), tmp_path / "out")) == ["kept"] * 6
+    assert started == []
+    assert not [path for path in (tmp_path / "out").rglob("*.json") if str(tmp_path) in path.read_text()]
+
+
+def test_a_report_needs_no_function(mine, tmp_path):
+    run(str(mine), tmp_path / "out")
+    before = render(load(tmp_path / "out"))
+    shutil.rmtree(mine.parent)
+    assert render(load(tmp_path / "out")) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("1:20", "1:30"), ('"min,min"', '"max,min"'), ("name: beam", "name: beam, stochastic: true")]
+)
+def test_another_problem_of_the_same_name_is_refused(mine, tmp_path, old, new):
+    # In one folder they would be reported as one problem.
+    run(str(mine), tmp_path / "out")
+    before = contents(tmp_path / "out")
+    mine.write_text(MINE.replace(old, new))
+    with pytest.raises(
+        ValueError, match=r"out holds a problem 'beam' with other bounds, directions or options\. Give this"
+    ):
+        run(str(mine), tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+    mine.write_text(MINE.replace(old, new).replace("name: beam", "name: broad"))
+    assert states(run(str(mine), tmp_path / "out")).count("done") == 2
+    assert len(load(tmp_path / "out").results) == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "my_file.py:beam",
+            "my_file.py:baem",
+            "Unknown function of lib/my_file.py 'baem'. Did you mean 'beam'? Known: ",
+        ),
+        ("lib/my_file.py:beam", "my_file.py:beam", "There is no file 'my_file.py' in "),
+        ("lib/my_file.py:beam", "lib/neighbour.py:beam", "Unknown function of lib/neighbour.py 'beam'. Known: none"),
+    ],
+)
+def test_a_function_that_is_not_there_is_refused_before_anything_is_written(mine, tmp_path, old, new, message):
+    mine.write_text(MINE.replace(old, new))
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        run(str(mine), tmp_path / "out")
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_function_in_a_killed_suite_is_called_no_more_often_than_was_paid(mine, tmp_path, monkeypatch):
+    text = MINE.replace("my_file.py:beam", "my_file.py:slow").replace("name: beam", "name: beam, vectorized: false")
+    mine.write_text(text.replace("  - zdt1:dim=3\n", "").replace("budget: 60", "budget: 1000"))
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    out = tmp_path / "out"
+    process = start(mine, out, "-p", "beam", "-m", "random:batch=20")
+    assert wait_for(lambda: any(path.stat().st_size > 9000 for path in out.glob("*/checkpoint/journal.npy")), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not list(out.glob("*/record.json"))
+    narrow = replace(find_suite(str(mine)), methods=("random:batch=20",))
+    narrow = replace(narrow, problems=narrow.problems[:1])
+    assert states(run(narrow, out)) == ["done"]
+    assert 1000 <= len((tmp_path / "calls").read_text()) <= 1000 + 20  # the batch in which it was killed
+    monkeypatch.delenv("CALLS")
+    run(narrow, tmp_path / "whole")
+    assert contents(out) == contents(tmp_path / "whole")
 
 
 # --------------------------------------------------------------------------------------------------- failing cells
@@ -493,7 +765,6 @@ def test_a_cell_that_another_process_runs_has_not_failed(tmp_path):
     suite = replace(SMALL, seeds=(0,))
     busy = cell_folder(cells(suite)[0], out)
     (busy / "checkpoint").mkdir(parents=True)
-    (out / "suite.json").write_text(json.dumps({"name": "small"}))
     with FileLock(busy / "checkpoint" / ".lock"):
         run(suite, out)
         assert not (busy / "record.json").exists()

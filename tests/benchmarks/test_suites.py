@@ -2,8 +2,9 @@
 
 import pytest
 
+from moo.adapters.file_functions import CallableSpec
 from moo.benchmarks import SUITES, Suite, find_suite
-from moo.benchmarks.suites import KEYS, Cell, cells, read_suite, seeds_of
+from moo.benchmarks.suites import KEYS, Cell, cells, format_method, narrowed, parse_method, read_suite, seeds_of
 from moo.generators import GENERATORS
 from moo.problems import PROBLEMS, get_problem
 from moo.registry import parse_spec
@@ -88,6 +89,108 @@ def test_a_method_may_carry_a_tuner(tmp_path):
     assert parse_spec(suite.methods[0]) == ("toy-conditional", {"preferences": "uniform", "tries": 3})
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{method: random, batch: 20}", "random:batch=20"),
+        ("{method: random}", "random"),
+        (
+            "{method: a, tries: 3, width: 0.5, names: [x, y], flag: true, nothing: null, large: 1e4}",
+            "a:tries=3,width=0.5,names=x+y,flag=true,nothing=none,large=1e4",
+        ),
+        ("{method: a, preferences: uniform, tries: 3}", "a:preferences=uniform,tries=3"),
+        ('{method: a, preferences: "dirichlet:alpha=0.5", tries: 3}', "a:preferences=dirichlet(alpha=0.5),tries=3"),
+        ('{method: a, preferences: "t:x=0.5,y=2"}', " a : preferences = t( x = 0.5, y=2 ) "),
+        ('{method: a, preferences: "t(x=0.5,y=2)"}', "a:preferences=t(x=0.5,y=2)"),
+        ('{method: a, preferences: "t:x=0.5"}', "a:preferences=t:x=0.5"),
+        ("{method: a, preferences: t}", "a:preferences=t()"),
+    ],
+)
+def test_a_method_as_a_mapping_is_the_method_as_text(tmp_path, written, said):
+    mapped = read_suite(write(tmp_path / "a.yaml", methods=f"[{written}]"))
+    text = read_suite(write(tmp_path / "b.yaml", methods=f"['{said}']"))
+    assert mapped.methods == text.methods
+    (method,) = mapped.methods
+    assert format_method(*parse_method(method)) == method  # its one spelling
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("random", ("random", {})),
+        ("a:preferences=uniform,tries=3", ("a", {"preferences": "uniform", "tries": 3})),
+        ("a:preferences=dirichlet(alpha=0.5),tries=3", ("a", {"preferences": "dirichlet:alpha=0.5", "tries": 3})),
+        ("a:tries=3,preferences=t(x=0.5,y=a+b)", ("a", {"tries": 3, "preferences": "t:x=0.5,y=a+b"})),
+        ("a:num_preferences=3", ("a", {"num_preferences": 3})),
+    ],
+)
+def test_a_tuner_among_options_is_what_pareto_search_takes(text, parts):
+    assert parse_method(text) == parts
+    assert format_method(*parts) == text
+
+
+def test_the_order_of_options_stays(tmp_path):
+    # Their text is part of what a cell is: cells on disk are found again.
+    for method in ("a:preferences=uniform,tries=3", "a:tries=3,preferences=uniform"):
+        assert read_suite(write(tmp_path / "a.yaml", methods=f'["{method}"]')).methods == (method,)
+
+
+FUNCTION = '{callable: "my_file.py:f", bounds: "0:1,0:5", directions: "min,max"}'
+
+
+def test_a_problem_may_be_a_function_of_a_file_beside_the_suite(tmp_path):
+    path = write(tmp_path / "mine.yaml", problems=f"[zdt1, {FUNCTION}]")  # the function need not be there yet
+    name, function = read_suite(path).problems
+    assert name == "zdt1"
+    assert function == CallableSpec("my_file.py:f", ((0.0, 1.0), (0.0, 5.0)), ("min", "max"))
+    assert function.folder == str(tmp_path)
+    assert str(read_suite(path)).startswith("zdt1, my_file.py:f x random")
+
+
+def test_a_function_is_written_in_several_ways(tmp_path):
+    block = "\n  callable: my_file.py:f\n  bounds: [[0, 1], [0, 5]]\n  directions: [min, max]\n  workers: 2"
+    suites = [read_suite(write(tmp_path / "a.yaml", problems=text)) for text in (FUNCTION, f"[{FUNCTION}]", block)]
+    assert suites[0] == suites[1] == suites[2]
+    assert suites[2].problems[0].workers == 2
+
+
+def test_a_function_in_a_suite_made_in_python_lies_where_we_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = {"callable": "my_file.py:f", "bounds": [(0, 1)], "directions": ("min", "min"), "name": "mine"}
+    suite = Suite("s", ("zdt1", said), ("random",), (0,), 10)
+    assert suite.problems[1].folder == str(tmp_path)
+    assert Suite.from_json("s", suite.to_json()) == suite
+    with pytest.raises(TypeError, match=r"A problem should be a name with options, or a mapping that .* Found 3\."):
+        Suite("s", (3,), ("random",), (0,), 10)
+
+
+def test_a_function_is_part_of_what_its_cells_are(tmp_path):
+    def identity(**changes):
+        fields = {"callable": "my_file.py:f", "bounds": "[[0, 1]]", "directions": "[min, max]", **changes}
+        text = ", ".join(f"{key}: {value}" for key, value in fields.items())
+        (cell,) = cells(read_suite(write(tmp_path / "a.yaml", problems=f"{{{text}}}", methods="random", seeds="[0]")))
+        return cell.label, str(cell.to_json())
+
+    same = {identity(), identity(bounds='"0:1"'), identity(workers="2"), identity(directions='"min,max"')}
+    assert len(same) == 1
+    assert same.pop()[0] == "my_file.py:f random seed 0"
+    others = [{"bounds": "[[0, 2]]"}, {"directions": "[min, min]"}, {"callable": "sub/my_file.py:f"}, {"name": "new"}]
+    assert len({identity()[1], *(identity(**change)[1] for change in others)}) == 5
+    assert identity(name="new")[0] == "new random seed 0"
+
+
+def test_a_narrowed_suite_keeps_what_is_not_said(tmp_path):
+    suite = read_suite(write(tmp_path / "mine.yaml", problems=f"[zdt1, {FUNCTION}]"))
+    assert narrowed(suite, problems=(), methods=(), seeds=None) == suite
+    narrow = narrowed(suite, problems=("my_file.py:f", "zdt2"), methods=("random",), seeds=1)
+    assert narrow.problems == (suite.problems[1], "zdt2")
+    assert (narrow.methods, narrow.seeds, narrow.budget) == (("random",), (0,), suite.budget)
+    with pytest.raises(ValueError, match=r"'my_file\.py:g' is a function and needs its bounds"):
+        narrowed(suite, problems=("my_file.py:g",), methods=(), seeds=None)
+    with pytest.raises(ValueError, match="`seeds` should be at least 1"):
+        narrowed(suite, problems=(), methods=(), seeds=0)
+
+
 def test_a_suite_is_found_by_name_by_path_and_as_itself(tmp_path):
     path = write(tmp_path / "mine.yaml")
     assert find_suite("smoke") is SUITES["smoke"]
@@ -103,8 +206,44 @@ BAD = {
     "no budget": ({"budget": None}, "lacks budget"),
     "empty problems": ({"problems": "[]"}, "`problems` should be a list of names"),
     "empty methods": ({"methods": ""}, "`methods` should be a list of names"),
+    "a number among problems": ({"problems": "[3]"}, "`problems` should be a list of names with options, or of mapp"),
     "a number among methods": ({"methods": "[random, 3]"}, "`methods` should be a list of names"),
-    "options as a YAML mapping": ({"methods": "[nsga2: population=50]"}, "`methods` should be a list of names"),
+    "options as a YAML mapping": ({"methods": "[nsga2: population=50]"}, "entry 1: `method` should name a method"),
+    "a mapping without a method": (
+        {"methods": "[random, {population: 50}]"},
+        "`methods`, entry 2: `method` should name",
+    ),
+    "options twice": ({"methods": '[{method: "nsga2:population=5"}]'}, "`method` should name a method, as in"),
+    "an option that is no value": ({"methods": "[{method: nsga2, population: {a: 1}}]"}, "cannot be written"),
+    "rows of preferences": (
+        {"methods": "[{method: x, preferences: [[0, 1]]}]"},
+        "`preferences` should be a tuner, as in",
+    ),
+    "a tuner's option without =": ({"methods": '["x:preferences=dirichlet(alpha)"]'}, "key=value.* Found 'alpha'"),
+    "a function without more": ({"problems": '["f.py:f"]'}, 'write {callable: "f.py:f", bounds: .*, directions:'),
+    "a file without a function": ({"problems": "[f.py]"}, "'f.py' is a function and needs its bounds and directions"),
+    "a function's unknown key": (
+        {"problems": '[zdt1, {callable: "f.py:f", bound: "0:1", directions: "min,min"}]'},
+        "`problems`, entry 2: Unknown key of a function 'bound'. Did you mean 'bounds'",
+    ),
+    "a function without bounds": ({"problems": '{callable: "f.py:f"}'}, "entry 1: `bounds` is missing"),
+    "a function's bounds in no quotes": (
+        {"problems": "{callable: f.py:f, bounds: 0:1,0:5, directions: [min, min]}"},
+        "Unknown key of a function '0:5'.* A value with commas needs quotes in YAML",
+    ),
+    "bounds that YAML takes for a time": (
+        {"problems": "{callable: f.py:f, bounds: 1:5, directions: [min, min]}"},
+        '`bounds` should be low:high pairs separated by commas, as in "0:1,0:5".* Found 65',
+    ),
+    "swapped bounds": ({"problems": "{callable: f.py:f, bounds: [[1, 0]], directions: [min, min]}"}, "swapped"),
+    "one direction": ({"problems": "{callable: f.py:f, bounds: [[0, 1]], directions: min}"}, "of which at least 2"),
+    "two functions of one name": (
+        {
+            "problems": "[{callable: f.py:f, bounds: [[0, 1]], directions: [min, min]}, "
+            + "{callable: f.py:f, bounds: [[0, 2]], directions: [min, min]}]"
+        },
+        "'f.py:f' stands there twice. Give each function a `name` of its own",
+    ),
     "options without =": ({"methods": '["nsga2:population"]'}, "key=value"),
     "seeds zero": ({"seeds": "0"}, "`seeds` should be at least 1"),
     "seeds negative": ({"seeds": "-3"}, "`seeds` should be at least 1"),
