@@ -1,20 +1,22 @@
 """Preferences: points `[k, m]` on the simplex that say how much each objective matters.
 
-Checks, lattices and random draws of preferences, and the scalarisations that read them. All objectives are maximised
-and every scalarisation is larger where it is better.
+Checks, lattices, energy sets and random draws of preferences; `moo/scalarisations.py` has what reads them.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
-from moo.checks import check_count
+from moo.checks import check_count, check_number
+from moo.seeding import child_seed, torch_generator
 
 SUM_TOLERANCE = 1e-6
 
@@ -92,6 +94,66 @@ def das_dennis(num_objectives: int, divisions: int) -> Tensor:
     return torch.from_numpy(gaps / divisions)
 
 
+def layered(num_objectives: int, divisions: Sequence[int]) -> Tensor:
+    """Das-Dennis lattices inside each other: the first as it is, each next one half as large about the centre.
+
+    A row x of the layer numbered i, from 0, becomes `2^-i x + (1 - 2^-i) / m`. Layers of as many divisions as
+    objectives or more have inner points, which can coincide with those of another layer; none is left out.
+
+    Source: Deb and Jain 2014 (NSGA-III, IEEE TEC 18(4)): two layers from eight objectives on.
+
+    Args:
+        num_objectives: m, at least 1.
+        divisions: Of each layer from the outermost, each at least 1; at least one layer.
+
+    Returns:
+        float64 `[k, m]`, the layers one after the other, each as `das_dennis` orders it.
+
+    Raises:
+        ValueError: A count is below 1, or there is no layer.
+    """
+    m = check_count("num_objectives", num_objectives)
+    if len(divisions) == 0:
+        raise ValueError("`divisions` should name at least one layer. Found none.")
+    layers = [das_dennis(m, count) for count in divisions]
+    for i in range(len(layers)):
+        for _ in range(i):
+            layers[i] = (layers[i] + 1 / m) / 2
+    return torch.cat(layers)
+
+
+def lattice(num_objectives: int, at_most: int) -> Tensor:
+    """The largest lattice of at most so many rows: one layer, or two where that one has no inner point.
+
+    The second layer has at most as many divisions as the first. The m unit vectors are always among the rows.
+
+    Source: Deb and Jain 2014 (NSGA-III, IEEE TEC 18(4)), which leaves the choice of the divisions to the user.
+
+    Args:
+        num_objectives: m, at least 1.
+        at_most: Largest number of rows, at least 1.
+
+    Returns:
+        float64 `[k, m]` with m <= k <= max(m, `at_most`), in the order of `layered`. One row `[[1.]]` for m = 1.
+
+    Raises:
+        ValueError: A count is below 1.
+    """
+    m = check_count("num_objectives", num_objectives)
+    at_most = check_count("at_most", at_most)
+    outer = max(1, _most_divisions(m, at_most))
+    inner = 0 if outer >= m else min(outer, _most_divisions(m, at_most - math.comb(outer + m - 1, m - 1)))
+    return layered(m, [outer, inner] if inner else [outer])
+
+
+def _most_divisions(m: int, rows: int) -> int:
+    """Of a Das-Dennis lattice of at most so many rows; 0 where none is that small. Always 1 for m = 1."""
+    divisions = 0
+    while (m > 1 or divisions == 0) and math.comb(divisions + m, m - 1) <= rows:
+        divisions += 1
+    return divisions
+
+
 def spread(points: Tensor) -> Tensor:
     """Reorder points so that every prefix covers them well: the corners first, then always the farthest.
 
@@ -106,17 +168,22 @@ def spread(points: Tensor) -> Tensor:
     """
     array = points.detach().to(device="cpu", dtype=torch.float64).numpy()
     is_corner = (np.count_nonzero(array, axis=1) == 1) & (array.max(axis=1, initial=-math.inf) == 1)
-    corners = np.flatnonzero(is_corner).tolist()
+    order = _farthest_first(array, np.flatnonzero(is_corner).tolist(), len(array))
+    return points[order.to(points.device)]
+
+
+def _farthest_first(points: np.ndarray, first: Sequence[int], count: int) -> Tensor:
+    """Indices `[count]`: the first ones as given, then always the point farthest from all before it."""
     order: list[int] = []
-    nearest = np.full(len(array), math.inf)
-    while len(order) < len(array):
-        chosen = corners[len(order)] if len(order) < len(corners) else int(nearest.argmax())
-        squared = ((array - array[chosen]) ** 2).sum(axis=1)
+    nearest = np.full(len(points), math.inf)
+    while len(order) < count:
+        chosen = first[len(order)] if len(order) < len(first) else int(nearest.argmax())
+        squared = ((points - points[chosen]) ** 2).sum(axis=1)
         # A lattice is full of ties; rounding keeps the last bit of a sum from deciding them.
         np.minimum(nearest, squared.round(12), out=nearest)
         nearest[chosen] = -math.inf
         order.append(chosen)
-    return points[torch.as_tensor(order, dtype=torch.int64, device=points.device)]
+    return torch.as_tensor(order, dtype=torch.int64)
 
 
 def grid(num_objectives: int, at_least: int = 100) -> Tensor:
@@ -168,54 +235,114 @@ def dirichlet(k: int, num_objectives: int, generator: torch.Generator, alpha: fl
     return draws / draws.sum(dim=1, keepdim=True)
 
 
-def weighted_sum(objectives: Tensor, preferences: Tensor) -> Tensor:
-    """The sum of the objectives, each times its preference: larger is better.
+def sobol(num_objectives: int, k: int, seed: int = 0) -> Tensor:
+    """The first points of a scrambled Sobol sequence, mapped uniformly to the simplex.
+
+    More even than `dirichlet` with `alpha` 1, of the same distribution, and better still where k is a power of two. A
+    smaller k gives the leading rows of a larger one.
+
+    The map breaks a stick: entry i, from 1, takes the share `1 - u_i^(1 / (m - i))` of what the ones before it have
+    left. It is one to one and keeps equal volumes equal; sorted spacings fold (m - 1)! parts of the cube together, and
+    normalised exponentials need one coordinate more. Its discrepancy was the least of the three (docs/preferences.md).
+
+    Source: Sobol 1967, scrambled as in torch; the map: Fang and Wang 1994 (Number-theoretic Methods in Statistics).
 
     Args:
-        objectives: `[..., m]`, maximised.
-        preferences: `[..., m]`; the leading dimensions broadcast.
+        num_objectives: m, at least 1.
+        k: Number of rows, at least 1.
+        seed: Of the scrambling, at least 0.
 
     Returns:
-        `[...]`; NaN where an objective is NaN. Only points on the convex hull of a front are ever best.
+        float64 `[k, m]`, rows at least 0 that sum to 1 up to rounding.
+
+    Raises:
+        ValueError: An argument is too small.
     """
-    return (objectives * preferences).sum(dim=-1)
+    m, k = check_count("num_objectives", num_objectives), check_count("k", k)
+    seed = check_count("seed", seed, low=0)
+    rest = torch.ones(k, 1, dtype=torch.float64)
+    if m == 1:
+        return rest
+    engine = SobolEngine(m - 1, scramble=True, seed=child_seed(seed, "sobol"))  # type: ignore[no-untyped-call]
+    kept = engine.draw(k, dtype=torch.float64) ** (1 / torch.arange(m - 1, 0, -1, dtype=torch.float64))
+    left = torch.cat([rest, kept.cumprod(dim=1)], dim=1)
+    return torch.cat([left[:, :-1] * (1 - kept), left[:, -1:]], dim=1)
 
 
-def tchebycheff(objectives: Tensor, preferences: Tensor, ideal_point: Tensor) -> Tensor:
-    """Minus the largest weighted shortfall, `-max_i p_i (ideal_i - f_i)`: larger is better.
+def riesz(num_objectives: int, k: int, seed: int = 0, *, exponent: float | None = None, starts: int = 6) -> Tensor:
+    """So many well-spaced preferences: a (local) minimum of the Riesz energy, the sum of `distance^-exponent`.
 
-    Source: Bowman 1976; Steuer and Choo 1983 (Math. Programming 26).
+    The unit vectors are fixed. The others start at a Das-Dennis lattice, at two layers of it or at the corners alone,
+    in turn, filled up with the farthest of random points and shaken, and are moved by L-BFGS; the best of the starts is
+    returned. Entries are squares over their sum, so that nothing leaves the simplex.
+
+    Source: Blank, Deb, Dhebar, Bandaru and Seada 2021 (IEEE TEC 25(1)); the exponent is pymoo's. There the descent is
+    Adam with projections, from one start: no energy here was higher wherever they were compared (docs/preferences.md).
 
     Args:
-        objectives: `[..., m]`, maximised.
-        preferences: `[..., m]`; the leading dimensions broadcast.
-        ideal_point: `[..., m]`, at least as good as every row of the objectives in each objective.
+        num_objectives: m, at least 1.
+        k: Number of rows, at least 1.
+        seed: At least 0. The same seed gives the same rows, however many threads there are.
+        exponent: Above 0; None: 2 m.
+        starts: How many, at least 1. The cost is O(k^2 m) for each step of each: in all about a second for 100 rows.
 
     Returns:
-        `[...]`, at most 0 for such an ideal point; NaN where an objective is NaN.
+        float64 `[k, m]`, ordered by `spread`, the m unit vectors first. For k <= m the first k of them, for m = 1 ones.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
-    return -(preferences * (ideal_point - objectives)).amax(dim=-1)
+    m, k = check_count("num_objectives", num_objectives), check_count("k", k)
+    seed, starts = check_count("seed", seed, low=0), check_count("starts", starts)
+    power = 2.0 * m if exponent is None else check_number("exponent", exponent, "the power of the distance")
+    corners = torch.eye(m, dtype=torch.float64)
+    if m == 1 or k <= m:
+        return corners[:k] if m > 1 else corners.expand(k, 1).clone()
+    frames = (das_dennis(m, _most_divisions(m, k)), lattice(m, k), corners)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums in one order: a rounding error can lead to another minimum
+    try:
+        best, least = corners, math.inf
+        for i in range(starts):
+            found, energy = _descend(_riesz_start(frames[i % 3], k, torch_generator(seed, "riesz", i)), power)
+            if energy < least - 1e-9:  # equal minima: the first, whatever the rounding
+                best, least = found, energy
+    finally:
+        torch.set_num_threads(threads)
+    return spread(best)
 
 
-def augmented_tchebycheff(
-    objectives: Tensor, preferences: Tensor, ideal_point: Tensor, augmentation: float = 0.05
-) -> Tensor:
-    """`tchebycheff` minus `augmentation * sum_i p_i (ideal_i - f_i)`: larger is better.
+def _riesz_start(frame: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """A start `[k - m, m]` inside the simplex: the frame but for its corners, then the farthest random points."""
+    m = frame.shape[1]
+    corners, inner = torch.eye(m, dtype=torch.float64), frame[frame.amax(dim=1) < 1]
+    pool = torch.cat([corners, inner, dirichlet(1000 + 10 * k, m, generator)])
+    chosen = pool[_farthest_first(pool.numpy(), range(m + len(inner)), k)[m:]]
+    return 0.98 * chosen + 0.02 * dirichlet(k - m, m, generator)
 
-    The added term lets a dominated point lose against the point that dominates it where the maximum alone ties.
 
-    Source: Steuer and Choo 1983 (Math. Programming 26). There the added term is not multiplied by the preferences; here
-    it is, as in ParEGO (Knowles 2006, IEEE TEC 10(1)), which also uses 0.05: an objective of preference 0 then has no
-    say.
+def _descend(start: Tensor, power: float) -> tuple[Tensor, float]:
+    """Minimise the energy of the corners with free points `[n, m]`: all of them `[m + n, m]`, and its logarithm."""
+    corners = torch.eye(start.shape[1], dtype=torch.float64)
+    roots = start.sqrt().requires_grad_()
+    # scipy's descent is as good, but its threads wait for each other where cores are shared: seconds instead of tenths
+    optimiser = torch.optim.LBFGS([roots], max_iter=1000, history_size=20, line_search_fn="strong_wolfe")
 
-    Args:
-        objectives: `[..., m]`, maximised.
-        preferences: `[..., m]`; the leading dimensions broadcast.
-        ideal_point: `[..., m]`, at least as good as every row of the objectives in each objective.
-        augmentation: Factor of the added term, at least 0.
+    def points() -> Tensor:
+        squares = roots**2
+        return torch.cat([corners, squares / squares.sum(dim=1, keepdim=True)])
 
-    Returns:
-        `[...]`, at most 0 for such an ideal point; NaN where an objective is NaN.
-    """
-    shortfall = preferences * (ideal_point - objectives)
-    return -shortfall.amax(dim=-1) - augmentation * shortfall.sum(dim=-1)
+    def log_energy(rows: Tensor) -> Tensor:
+        return torch.logsumexp(-power * torch.pdist(rows).log(), dim=0)
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        energy = log_energy(points())
+        energy.backward()  # type: ignore[no-untyped-call]
+        return energy
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    found = points().detach()
+    found = torch.where(found < 1e-6, 0.0, found)  # on a face, but for what the descent left
+    found = found / found.sum(dim=1, keepdim=True)
+    return found, log_energy(found).item()

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from moo.base import Candidates, Conditional
 from moo.directions import turn
-from moo.preferences import augmented_tchebycheff, check_preferences
+from moo.preferences import check_preferences
+from moo.scalarisations import augmented_tchebycheff
 from moo.space import Space
 from moo.storage import (
     FORMAT,

@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"moo": ROOT / "moo", "moo.plots": ROOT / "plots", "moo.benchmarks": ROOT / "benchmarks"}
-MATHS = ("checks", "directions", "dominance", "preferences", "statistics", "seeding", "registry", "noise", "indicators")
+MATHS = (
+    *("checks", "directions", "dominance", "preferences", "scalarisations", "selection", "statistics", "seeding"),
+    *("registry", "noise", "indicators"),
+)
 METHODS = ("problems", "generators", "tuners")
 LOOP = ("search", "choosing", "run", "asking")
 ALLOWED_UPWARD = {("moo.result", "moo.plots")}  # SearchResult.plot, inside the method

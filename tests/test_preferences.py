@@ -1,4 +1,4 @@
-"""Preferences lie on the simplex, lattices are complete and spread out, scalarisations agree with dominance."""
+"""Preferences lie on the simplex, lattices are complete, sets spread out, draws follow their distribution."""
 
 import itertools
 import math
@@ -8,17 +8,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymoo.util.ref_dirs import get_reference_directions
+from scipy.optimize import minimize_scalar
 
-from moo.dominance import non_dominated
 from moo.preferences import (
-    augmented_tchebycheff,
     check_preferences,
     das_dennis,
     dirichlet,
     grid,
+    lattice,
+    layered,
+    riesz,
+    sobol,
     spread,
-    tchebycheff,
-    weighted_sum,
 )
 
 moderate = settings(max_examples=60, deadline=None)
@@ -191,6 +193,71 @@ def test_lattice_sizes_below_one_are_errors():
         grid(2, at_least=0)
 
 
+# --- layered lattices -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("m", "divisions"), [(2, [3, 2]), (3, [4]), (3, [2, 1]), (5, [3, 2, 2]), (8, [3, 2])])
+def test_each_layer_is_half_as_large_as_the_one_around_it(m, divisions):
+    rows = layered(m, divisions)
+    expected = []
+    for i, count in enumerate(divisions):
+        for row in das_dennis(m, count).tolist():
+            expected.append([1 / m + 0.5**i * (x - 1 / m) for x in row])  # noqa: PERF401
+    assert rows.dtype == torch.float64
+    torch.testing.assert_close(rows, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-15)
+    assert torch.equal(check_preferences(rows, m), rows)
+
+
+def test_two_layers_are_those_of_nsga3_bit_for_bit():
+    rows = layered(8, (3, 2))
+    assert torch.equal(rows, torch.cat([das_dennis(8, 3), (das_dennis(8, 2) + 1 / 8) / 2]))
+    theirs = get_reference_directions(
+        "multi-layer",
+        get_reference_directions("das-dennis", 8, n_partitions=3, scaling=1.0),
+        get_reference_directions("das-dennis", 8, n_partitions=2, scaling=0.5),
+    )
+    assert len(rows) == len(theirs) == 156
+    np.testing.assert_allclose(sorted(rows.tolist()), sorted(theirs.tolist()), atol=1e-15)
+
+
+def test_layers_of_one_objective_and_impossible_ones():
+    assert layered(1, [4, 2]).tolist() == [[1.0], [1.0]]
+    with pytest.raises(ValueError, match=r"`divisions` should name at least one layer. Found none"):
+        layered(3, [])
+    with pytest.raises(ValueError, match=r"`divisions` should be at least 1. Found 0"):
+        layered(3, [2, 0])
+
+
+def literal_lattice(m, at_most):
+    outer = max((h for h in range(1, at_most + 1) if math.comb(h + m - 1, m - 1) <= at_most), default=1)
+    rows = das_dennis(m, outer)
+    if outer < m:
+        fitting = [h for h in range(1, outer + 1) if len(rows) + math.comb(h + m - 1, m - 1) <= at_most]
+        if fitting:
+            rows = torch.cat([rows, (das_dennis(m, fitting[-1]) + 1 / m) / 2])
+    return rows
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 8, 10, 15])
+def test_lattice_is_the_largest_of_one_or_two_layers(m):
+    for at_most in [1, 2, 3, 4, 7, 10, 20, 45, 91, 92, 100, 120, 156, 275]:
+        rows = lattice(m, at_most)
+        assert torch.equal(rows, literal_lattice(m, at_most))
+        assert m <= len(rows) <= max(m, at_most) or m == len(rows) == 1
+        assert torch.equal(check_preferences(rows, m), rows)
+        assert all(corner in rows.tolist() for corner in torch.eye(m).tolist())
+
+
+@pytest.mark.parametrize(("m", "at_most", "size"), [(3, 92, 91), (5, 212, 210), (8, 156, 156), (10, 275, 275)])
+def test_lattice_has_the_published_sizes(m, at_most, size):
+    assert len(lattice(m, at_most)) == size
+
+
+def test_lattice_of_many_rows_is_found_at_once():
+    assert len(lattice(1, 10**9)) == 1
+    assert len(lattice(20, 10**4)) == 8855 + 210  # 4 and 2 divisions
+
+
 # --- random draws ---------------------------------------------------------------------------------------------------
 
 
@@ -237,66 +304,146 @@ def test_dirichlet_needs_sensible_counts():
         dirichlet(1, 0, generator())
 
 
-# --- scalarisations -------------------------------------------------------------------------------------------------
-
-F = torch.tensor([1.0, 3.0])
-P = torch.tensor([0.75, 0.25])
-IDEAL = torch.tensor([2.0, 5.0])
-
-
-def test_scalarisations_of_known_values():
-    assert weighted_sum(F, P).item() == 1.5
-    assert tchebycheff(F, P, IDEAL).item() == -0.75  # shortfalls 0.75 * 1 and 0.25 * 2
-    assert augmented_tchebycheff(F, P, IDEAL, augmentation=0.5).item() == -0.75 - 0.5 * 1.25
-    assert augmented_tchebycheff(F, P, IDEAL).item() == pytest.approx(-0.75 - 0.05 * 1.25)
-    assert augmented_tchebycheff(F, P, IDEAL, augmentation=0.0).item() == tchebycheff(F, P, IDEAL).item()
-
-
-def scalarise(name, objectives, preferences, ideal):
-    calls = {
-        "weighted sum": lambda: weighted_sum(objectives, preferences),
-        "tchebycheff": lambda: tchebycheff(objectives, preferences, ideal),
-        "augmented": lambda: augmented_tchebycheff(objectives, preferences, ideal),
-    }
-    return calls[name]()
-
-
-@pytest.mark.parametrize("name", ["weighted sum", "tchebycheff", "augmented"])
-def test_scalarisations_broadcast_and_follow_the_dtype(name):
-    objectives, preferences = torch.rand(5, 1, 2), torch.rand(1, 4, 2)
-    found = scalarise(name, objectives, preferences, IDEAL)
-    assert found.shape == (5, 4)
-    assert found.dtype == torch.float32
-    one = scalarise(name, objectives[2, 0], preferences[0, 3], IDEAL)
-    torch.testing.assert_close(found[2, 3], one)
-
-
-@pytest.mark.parametrize("name", ["weighted sum", "tchebycheff", "augmented"])
-def test_scalarisations_pass_nan_on(name):
-    assert scalarise(name, torch.tensor([math.nan, 0.0]), P, IDEAL).isnan()
+# --- low-discrepancy draws ------------------------------------------------------------------------------------------
 
 
 @moderate
-@given(st.integers(1, 5), seeds)
-def test_a_better_point_never_scores_lower(m, seed):
-    rng = np.random.default_rng(seed)
-    worse = torch.from_numpy(rng.integers(-3, 4, (10, m)).astype(float))
-    better = worse + torch.from_numpy(rng.integers(0, 3, (10, m)))
-    better[:, rng.integers(m)] += 1.0
-    preferences = dirichlet(10, m, generator(seed % 2**31)) + 1e-3
-    ideal = torch.full((m,), 7.0, dtype=torch.float64)
-    assert (weighted_sum(better, preferences) > weighted_sum(worse, preferences)).all()
-    assert (tchebycheff(better, preferences, ideal) >= tchebycheff(worse, preferences, ideal)).all()
-    assert (augmented_tchebycheff(better, preferences, ideal) > augmented_tchebycheff(worse, preferences, ideal)).all()
+@given(st.integers(1, 200), st.integers(1, 12), seeds)
+def test_sobol_points_lie_on_the_simplex_and_continue(k, m, seed):
+    rows = sobol(m, k, seed)
+    assert rows.shape == (k, m)
+    assert rows.dtype == torch.float64
+    assert (rows >= 0).all()
+    assert torch.equal(check_preferences(rows, m), rows)
+    assert torch.equal(sobol(m, k + 9, seed)[:k], rows)
 
 
-@moderate
-@given(st.integers(2, 4), seeds)
-def test_tchebycheff_reaches_every_non_dominated_point(m, seed):
-    objectives = torch.from_numpy(np.random.default_rng(seed).integers(0, 6, (12, m)).astype(float))
-    ideal = torch.full((m,), 6.0, dtype=torch.float64)
-    for point in objectives[non_dominated(objectives)]:
-        preference = 1 / (ideal - point)  # the level set of this preference has its corner at the point
-        scores = tchebycheff(objectives, preference / preference.sum(), ideal)
-        best = objectives[scores >= scores.max() - 1e-12]
-        assert (best == point).all(dim=1).any()
+def test_sobol_of_one_objective_is_ones():
+    assert sobol(1, 3).tolist() == [[1.0]] * 3
+
+
+@pytest.mark.parametrize("m", [2, 3, 5, 8])
+def test_sobol_points_are_uniform_on_the_simplex(m):
+    k = 2**14
+    rows = sobol(m, k, seed=5)
+    for i in range(m):
+        column = rows[:, i].sort().values
+        distance = (1 - (1 - column) ** (m - 1) - torch.arange(1, k + 1) / k).abs().max()  # Beta(1, m - 1)
+        assert distance < 0.75 / math.sqrt(k)  # random points: 0.87 in the mean
+    second = rows.T @ rows / k  # E x_i x_j = (1 + [i = j]) / (m (m + 1))
+    exact = (torch.ones(m, m, dtype=torch.float64) + torch.eye(m)) / (m * (m + 1))
+    torch.testing.assert_close(second, exact, rtol=0.01, atol=0)
+    third = (rows[:, 0] ** 2 * rows[:, -1]).mean().item()
+    assert third == pytest.approx(2 / (m * (m + 1) * (m + 2)), rel=0.03)
+
+
+@pytest.mark.parametrize("m", [2, 3, 5, 8])
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_volumes_of_the_simplex_hold_equally_many_sobol_points(m, seed):
+    rows = sobol(m, 256, seed)
+    edges = 1 - (1 - torch.arange(17, dtype=torch.float64) / 16) ** (1 / (m - 1))  # of 16 slices of equal volume
+    assert np.histogram(rows[:, 0], edges)[0].tolist() == [16] * 16
+
+
+def test_sobol_points_are_more_even_than_random_ones():
+    errors = []
+    for draw in (lambda s: sobol(4, 128, s), lambda s: dirichlet(128, 4, generator(s))):
+        box = [((draw(s) >= 0.15).all(dim=1).double().mean() - 0.4**3).abs() for s in range(20)]
+        mean = [(draw(s).mean(dim=0) - 0.25).abs().max() for s in range(20)]
+        errors.append(torch.tensor([sum(box), sum(mean)]))
+    assert (errors[0] < 0.5 * errors[1]).all()
+
+
+def test_sobol_depends_on_its_seed_alone():
+    state = torch.random.get_rng_state()
+    assert torch.equal(sobol(3, 8, 4), sobol(3, 8, 4))
+    assert not torch.equal(sobol(3, 8, 4), sobol(3, 8, 5))
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("draw", [sobol, riesz])
+@pytest.mark.parametrize(("arguments", "name"), [((0, 3), "num_objectives"), ((3, 0), "k"), ((3, 3, -1), "seed")])
+def test_sets_need_sensible_counts(draw, arguments, name):
+    with pytest.raises(ValueError, match=f"`{name}` should be at least"):
+        draw(*arguments)
+
+
+# --- energy sets ----------------------------------------------------------------------------------------------------
+
+
+def literal_energy(rows, exponent):
+    """Logarithm of the sum over pairs."""
+    rows = np.asarray(rows)
+    return math.log(sum(math.dist(a, b) ** -exponent for a, b in itertools.combinations(rows, 2)))
+
+
+@pytest.mark.parametrize(("m", "k"), [(2, 7), (3, 4), (3, 10), (4, 9), (5, 30), (8, 12)])
+def test_energy_sets_hold_the_corners_first_and_lie_on_the_simplex(m, k):
+    rows = riesz(m, k, starts=2)
+    assert rows.shape == (k, m)
+    assert rows.dtype == torch.float64
+    assert torch.equal(rows[:m], torch.eye(m, dtype=torch.float64))
+    assert torch.equal(check_preferences(rows, m), rows)
+    assert torch.equal(spread(rows), rows)
+    assert torch.pdist(rows).min() > 0.5 * k ** (-1 / (m - 1))
+
+
+def test_energy_sets_of_few_rows_are_corners():
+    assert riesz(1, 3).tolist() == [[1.0]] * 3
+    assert riesz(4, 2).tolist() == torch.eye(4)[:2].tolist()
+    assert riesz(4, 4).tolist() == torch.eye(4).tolist()
+
+
+def test_energy_sets_of_known_positions():
+    torch.testing.assert_close(riesz(2, 3)[2], torch.tensor([0.5, 0.5], dtype=torch.float64), rtol=0, atol=1e-5)
+    torch.testing.assert_close(riesz(4, 5)[4], torch.full((4,), 0.25, dtype=torch.float64), rtol=0, atol=1e-5)
+    inner = minimize_scalar(
+        lambda x: literal_energy([[1, 0], [1 - x, x], [x, 1 - x], [0, 1]], 4), bounds=(0.2, 0.45), method="bounded"
+    ).x
+    assert sorted(riesz(2, 4)[:, 0].tolist()) == pytest.approx([0, inner, 1 - inner, 1], abs=1e-4)
+
+
+def test_a_steep_energy_spaces_evenly_and_a_flat_one_crowds_the_edge():
+    steep, flat = (riesz(2, 9, exponent=s)[:, 0].sort().values.diff() for s in (80.0, 0.5))
+    assert (steep - 1 / 8).abs().max() < 2e-3
+    assert flat[0] < 0.9 / 8 < 1.05 / 8 < flat[4]
+    with pytest.raises(ValueError, match="`exponent` should be above 0"):
+        riesz(2, 9, exponent=0.0)
+
+
+@pytest.mark.parametrize(("m", "k"), [(3, 15), (5, 20)])
+def test_energy_is_at_most_that_of_pymoo(m, k):
+    theirs = get_reference_directions("energy", m, k, seed=1)
+    assert literal_energy(riesz(m, k), 2 * m) <= literal_energy(theirs, 2 * m) + 1e-6
+
+
+def test_energy_sets_are_local_minima():
+    rows, rng = riesz(3, 14), np.random.default_rng(0)
+    least = literal_energy(rows, 6)
+    for _ in range(200):  # towards other points of the simplex
+        moved = rows.numpy().copy()
+        which = rng.integers(3, 14)
+        moved[which] += 1e-3 * (rng.dirichlet([0.3] * 3) - moved[which])
+        assert literal_energy(moved, 6) > least - 1e-7
+
+
+def test_more_starts_never_give_a_higher_energy():
+    energies = [literal_energy(riesz(3, 25, 7, starts=s), 6) for s in (1, 3, 6)]
+    assert energies[0] + 1e-9 >= energies[1] >= energies[2] - 1e-9
+    with pytest.raises(ValueError, match="`starts` should be at least 1"):
+        riesz(3, 25, starts=0)
+
+
+def test_energy_sets_depend_on_their_seed_alone():
+    torch.manual_seed(3)
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    first = riesz(4, 20, 1, starts=2)
+    try:
+        torch.set_num_threads(2)
+        with torch.no_grad():
+            assert torch.equal(riesz(4, 20, 1, starts=2), first)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert not torch.equal(riesz(4, 20, 2, starts=2), first)
+    assert torch.equal(torch.random.get_rng_state(), state)

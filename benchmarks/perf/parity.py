@@ -21,7 +21,8 @@ from moo.adapters.pymoo import ToPymoo
 from moo.base import Problem
 from moo.benchmarks.claims import Measurement
 from moo.dominance import non_dominated
-from moo.generators.evolutionary import operators_for, reference_directions
+from moo.generators.evolutionary import operators_for
+from moo.preferences import lattice
 from moo.problems import get_problem
 from moo.search import pareto_search
 
@@ -35,7 +36,7 @@ def algorithms(problem: Any, population: int) -> dict[str, Callable[[], Any]]:
     because pymoo's default ones are shared by all runs of a process and keep what they saw.
     """
     operators = operators_for(problem.space)
-    directions = reference_directions(problem.num_objectives, population)
+    directions = lattice(problem.num_objectives, population).numpy()
     return {
         "nsga2": lambda: NSGA2(pop_size=population, **operators),
         "nsga3": lambda: NSGA3(directions, pop_size=population, **operators),
