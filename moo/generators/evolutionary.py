@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -20,11 +19,12 @@ from pymoo.operators.sampling.rnd import BinaryRandomSampling
 from torch import Tensor
 
 from moo.adapters.pymoo import ToPymoo
+from moo.adapters.pymoo_operators import DistinctMOEAD, SamplingByColumn, act_by_column, unordered_columns
 from moo.base import Candidates, Setting
-from moo.dominance import crowding_distance, ranks
+from moo.dominance import crowding_distance, pareto_ranks
 from moo.metered import Metered, step_by_asking
 from moo.options import Option
-from moo.preferences import das_dennis
+from moo.preferences import lattice
 from moo.space import Space
 
 
@@ -37,8 +37,13 @@ class RoundWholeColumns(Repair):  # type: ignore[misc]
 
 
 def operators_for(space: Space) -> dict[str, Any]:
-    """Operators of pymoo for the columns: its defaults, with rounding where some are whole, or those for bits."""
-    if all(column.kind != "real" and (column.low, column.high) == (0, 1) for column in space.columns):
+    """What pymoo is handed for the columns: nothing, rounding where some are whole, or its operators for bits.
+
+    Categorical columns bring a sampling of their own, and `act_by_column` later their crossover and mutation.
+    """
+    if "categorical" in space.kinds:
+        return {"sampling": SamplingByColumn(unordered_columns(space)), "repair": RoundWholeColumns()}
+    if all(column.kind == "integer" and (column.low, column.high) == (0, 1) for column in space.columns):
         return {
             "sampling": BinaryRandomSampling(),
             "crossover": TwoPointCrossover(),
@@ -60,7 +65,7 @@ class PymooMethod:
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("vector",)
-    columns: ClassVar[tuple[str, ...]] = ("real", "integer")
+    columns: ClassVar[tuple[str, ...]] = ("real", "integer", "categorical")
     encodings: ClassVar[tuple[str, ...]] = ("vector",)
     max_objectives: ClassVar[int | None] = None
     constraints: ClassVar[bool] = True
@@ -145,7 +150,8 @@ class PymooMethod:
     # ------------------------------------------------------------------------------------------ generations
     def _begin(self) -> None:
         """A fresh algorithm with its first population drawn."""
-        self._algorithm = self.algorithm(**operators_for(self.problem.space))
+        space = self.problem.space
+        self._algorithm = act_by_column(self.algorithm(**operators_for(space)), space)
         self._algorithm.setup(ToPymoo(self.problem), termination=NoTermination(), seed=self._seed)
         self._worst = np.full(self.problem.num_objectives, np.nan)
         self._first_id = 0
@@ -177,9 +183,8 @@ class PymooMethod:
         self._handed = 0
         if self._initial is not None and not self._log:
             self._place_initial(self._initial)
-        self._solutions = self.problem.space.canonical(
-            self._generation.get("X").astype(np.float64).reshape(n, self.problem.space.dim)
-        )
+        rows = np.array([individual.X for individual in drawn], dtype=np.float64)  # a fifth of the cost of `get`
+        self._solutions = self.problem.space.canonical(rows.reshape(n, self.problem.space.dim))
 
     def _place_initial(self, initial: Candidates) -> None:
         """Let known points take the first places of the first population; they count as told."""
@@ -204,7 +209,8 @@ class PymooMethod:
         if not fine.any():
             return
         told = self._generation[fine]
-        told.set("F", -objectives[fine])
+        for individual, row in zip(told, -objectives[fine], strict=True):  # a third of the cost of `set`
+            individual.F = row.copy()
         if self.problem.num_constraints:
             told.set("G", self._constraints[fine])
         self._algorithm.tell(infills=told[0] if self._alone else told)
@@ -241,29 +247,12 @@ def _best(candidates: Candidates, k: int) -> Candidates:
     """At most `k` rows: the least violating first, then by rank, then the least crowded."""
     if len(candidates) <= k:
         return candidates
-    rank = ranks(candidates.objectives)
+    rank = pareto_ranks(candidates.objectives)
     crowding: Tensor = torch.empty(len(rank), dtype=torch.float64)
     for front in range(int(rank.max()) + 1):
         crowding[rank == front] = crowding_distance(candidates.objectives[rank == front])
     order = np.lexsort((-crowding.numpy(), rank.numpy(), candidates.violation.numpy()))
     return candidates.rows(torch.from_numpy(order[:k].copy()))
-
-
-def reference_directions(num_objectives: int, at_most: int) -> np.ndarray:
-    """An evenly spread lattice of directions `[k, m]`, k as large as `at_most` allows and at least m.
-
-    The Das-Dennis lattice; where that has no inner point, two layers of it, the inner one half as large (Deb and Jain
-    2014, IEEE TEC 18(4)).
-    """
-    m = num_objectives
-    outer = max((h for h in range(1, at_most + 1) if math.comb(h + m - 1, m - 1) <= at_most), default=1)
-    lattice = das_dennis(m, outer)
-    if outer < m:
-        fitting = [h for h in range(1, outer + 1) if len(lattice) + math.comb(h + m - 1, m - 1) <= at_most]
-        if fitting:
-            lattice = torch.cat([lattice, (das_dennis(m, fitting[-1]) + 1 / m) / 2])
-    directions: np.ndarray = lattice.numpy()
-    return directions
 
 
 class NSGA2(PymooMethod):
@@ -285,7 +274,7 @@ class NSGA3(PymooMethod):
     """
 
     def algorithm(self, **operators: Any) -> Algorithm:
-        directions = reference_directions(self.problem.num_objectives, self.population)
+        directions = lattice(self.problem.num_objectives, self.population).numpy()
         return nsga3.NSGA3(directions, pop_size=max(self.population, len(directions)), **operators)
 
 
@@ -295,15 +284,16 @@ class MOEAD(PymooMethod):
     Source: Zhang and Li 2007 (IEEE TEC 11(6)). pymoo's implementation with its defaults: 20 neighbours, mating among
     them with probability .9, Tchebycheff for two objectives and penalty boundary intersection above. The population is
     as large as a lattice of directions allows. A failed row cannot be left out: it is told as the worst seen so far.
+    Whole columns: a child that equals a row of the population is bred again, which pymoo's own does not do.
     """
 
     constraints = False
     drops_failures = False
-    columns = ("real",)  # pymoo's single-row mating does not look for duplicates, which rounding would make
 
     def algorithm(self, **operators: Any) -> Algorithm:
-        directions = reference_directions(self.problem.num_objectives, self.population)
-        return moead.MOEAD(directions, n_neighbors=min(20, len(directions)), **operators)
+        directions = lattice(self.problem.num_objectives, self.population).numpy()
+        kind = moead.MOEAD if self.problem.space.kinds == {"real"} else DistinctMOEAD
+        return kind(directions, n_neighbors=min(20, len(directions)), **operators)
 
 
 class SMSEMOA(PymooMethod):

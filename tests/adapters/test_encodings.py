@@ -19,7 +19,6 @@ from moo.adapters.encodings import (
 )
 from moo.base import ConstructionProblem, Evaluation, Oracle, VectorProblem
 from moo.dominance import non_dominated
-from moo.generators.evolutionary import NSGA2
 from moo.generators.random_search import RandomSearch
 from moo.gflow.trajectories import uniform_objects
 from moo.metered import metered
@@ -707,8 +706,9 @@ def test_no_encoding_where_none_helps():
     none_declared = method(encodings=())
     assert encoding_for(Mixed(), none_declared) == ""
     assert misfit(Mixed(), none_declared) == "it takes construction problems, this one is vector"
-    assert encoding_for(Mixed(), NSGA2) == ""
-    assert "columns, not categorical" in misfit(Mixed(), NSGA2)
+    of_numbers = method(kinds=("vector",), columns=("real", "integer"), encodings=())
+    assert encoding_for(Mixed(), of_numbers) == ""
+    assert "columns, not categorical" in misfit(Mixed(), of_numbers)
     for declared, reason in (
         ({"constraints": False}, "as a construction problem: it takes no constraints, this problem has 1"),
         ({"max_objectives": 1}, "as a construction problem: it takes at most 1 objectives, this problem has 2"),

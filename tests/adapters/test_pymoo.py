@@ -159,8 +159,9 @@ def test_pymoo_mixed_variables():
         {"length": 0.5, "bolts": -1, "welded": False, "material": 7},
     ]
     assert [type(value) for value in theirs.seen[0].values()] == [float, int, bool, str]
-    result = moo.pareto_search(problem, "random", budget=30, reevaluations=0, progress=False)
-    assert len(result.front)
+    for method in ("random", "nsga2"):
+        result = moo.pareto_search(problem, method, budget=30, reevaluations=0, progress=False)
+        assert len(result.front)
 
 
 def test_pymoo_fronts():

@@ -1,6 +1,11 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from asserts import assert_same_candidates
 from inputs import ToyVector
 from pymoo.algorithms.moo.moead import MOEAD
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -11,11 +16,60 @@ from pymoo.optimize import minimize
 
 import moo
 from moo.adapters.pymoo import ToPymoo
-from moo.base import Candidates, unsuitable
+from moo.adapters.pymoo_operators import DistinctMOEAD, act_by_column
+from moo.base import Candidates, VectorProblem, unsuitable
 from moo.dominance import non_dominated
 from moo.generators import GENERATORS, evolutionary
 from moo.metered import metered
+from moo.preferences import lattice
 from moo.registry import resolve
+from moo.space import Space, categorical, integer, real
+from moo.storage import read_state, write_state
+
+METHODS = ["nsga2", "nsga3", "moead", "sms-emoa", "spea2"]
+
+
+class Suited(VectorProblem):
+    """Six materials without order, and a treatment that suits each: the front is `f2 = 1 - sqrt(f1)`, exactly.
+
+    Each material holds a sixth of the front, the treatments' penalties are 0, .2, ..., 1 in another order for each; two
+    real columns add to `f2` where they are not 0. `as_integers` numbers materials and treatments instead.
+    """
+
+    name, num_objectives, directions = "suited", 2, ("min", "min")
+    reference_point = [1.1, 1.1]
+    exact = 0.1 + 2 / 3 + 0.11  # the hypervolume of the front
+
+    def __init__(self, as_integers=False):
+        names = ["steel", "brass", "oak", "glass", "nylon", "cork"]
+        whole = [integer(0, 5, n) if as_integers else categorical(names, n) for n in ("material", "treatment")]
+        self.space = Space((*whole, real(0, 1, "place"), real(0, 1, "y"), real(0, 1, "z")))
+        random = np.random.default_rng(0)
+        self.penalties = torch.tensor(np.stack([random.permutation(6) / 5 for _ in range(6)]))
+        self.order = torch.tensor([3.0, 0, 5, 1, 4, 2], dtype=torch.float64)
+
+    def evaluate(self, solutions, generator=None):
+        material, treatment = solutions[:, :2].long().T
+        first = (self.order[material] + solutions[:, 2]) / 6
+        wrong = self.penalties[material, treatment] + solutions[:, 3:].sum(dim=1)
+        return torch.stack([first, 1 - first.sqrt() + wrong], dim=1)
+
+
+class AllKinds(VectorProblem):
+    """Columns of every kind, 0/1 integers and a single choice among them; optionally constrained."""
+
+    name, num_objectives, directions = "all-kinds", 2, ("min", "min")
+
+    def __init__(self, constrained=False):
+        first = (categorical("abcd", "letter"), real(-2, -1, "r"), integer(-3, 4, "count"))
+        self.space = Space((*first, integer(0, 1, "bit"), categorical(["x"], "only"), categorical("yn", "two")))
+        self.num_constraints = int(constrained)
+
+    def evaluate(self, solutions, generator=None):
+        x = (solutions - self.space.lower) / (self.space.upper - self.space.lower).clamp(min=1)
+        penalty = torch.tensor([0.3, 0.0, 0.5, 0.1], dtype=torch.float64)[solutions[:, 0].long()]
+        values = torch.stack([penalty + (x[:, 1:] ** 2).sum(dim=1), penalty + ((1 - x[:, 1:]) ** 2).sum(dim=1)], dim=1)
+        return moo.Evaluation(values, 0.3 - x[:, 2:3]) if self.num_constraints else values
 
 
 class Recording(ToPymoo):
@@ -35,14 +89,15 @@ def direct(problem, method, evaluations, seed, population=20):
     """pymoo's own `minimize`, set up by hand as its documentation does."""
     recording = Recording(problem)
     operators = evolutionary.operators_for(problem.space)
-    directions = evolutionary.reference_directions(problem.num_objectives, population)
+    directions = lattice(problem.num_objectives, population).numpy()
     algorithm = {
         "nsga2": lambda: NSGA2(pop_size=population, **operators),
         "nsga3": lambda: NSGA3(directions, pop_size=population, **operators),
-        "moead": lambda: MOEAD(directions),
+        "moead": lambda: (MOEAD if problem.space.kinds == {"real"} else DistinctMOEAD)(directions, **operators),
         "sms-emoa": lambda: SMSEMOA(pop_size=population, **operators),
         "spea2": lambda: SPEA2(pop_size=population, survival=SPEA2Survival(normalize=True), **operators),
     }[method]()
+    algorithm = act_by_column(algorithm, problem.space)
     result = minimize(recording, algorithm, ("n_eval", evaluations), seed=seed)
     objectives, constraints = (torch.from_numpy(np.concatenate(part)) for part in zip(*recording.seen, strict=True))
     feasible = (constraints <= 0).all(dim=1)
@@ -60,16 +115,19 @@ CASES = {
     "zdt5": lambda: moo.get_problem("zdt5"),
     "constrained": lambda: ToyVector(3, 4, constrained=True),
     "mixed": lambda: ToyVector(mixed=True),
+    "all-kinds": AllKinds,
+    "all-kinds, constrained": lambda: AllKinds(constrained=True),
+    "categories": Suited,
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("method", ["nsga2", "nsga3", "moead", "sms-emoa", "spea2"])
+@pytest.mark.parametrize("method", METHODS)
 def test_finals_equal_a_direct_run_of_pymoo_bit_for_bit(case, method):
     problem = CASES[case]()
     if unsuitable(resolve(GENERATORS, method, "method"), problem):
         pytest.skip("does not take the problem")
-    size = len(evolutionary.reference_directions(problem.num_objectives, 20)) if method == "moead" else 20
+    size = len(lattice(problem.num_objectives, 20)) if method == "moead" else 20
     theirs, everything = direct(problem, method, 30 * size, seed=7)
     ours = moo.pareto_search(problem, method, budget=30 * size, seed=7, options={"population": 20}, progress=False)
     assert sorted_rows(ours.finals.objectives) == sorted_rows(theirs.F)
@@ -78,19 +136,9 @@ def test_finals_equal_a_direct_run_of_pymoo_bit_for_bit(case, method):
     assert sorted_rows(ours.objectives) == sorted_rows(best)
 
 
-@pytest.mark.parametrize("num_objectives", range(2, 11))
-@pytest.mark.parametrize("at_most", [20, 100, 300])
-def test_reference_directions_fill_the_population_and_lie_on_the_simplex(num_objectives, at_most):
-    directions = evolutionary.reference_directions(num_objectives, at_most)
-    assert num_objectives <= len(directions) <= at_most
-    assert np.allclose(directions.sum(axis=1), 1)
-    assert (directions >= 0).all()
-    assert len(np.unique(directions.round(9), axis=0)) == len(directions)
-
-
 def test_published_numbers_of_directions():
-    assert len(evolutionary.reference_directions(3, 92)) == 91
-    assert len(evolutionary.reference_directions(8, 156)) == 156  # two layers: 120 and 36
+    assert len(lattice(3, 92)) == 91
+    assert len(lattice(8, 156)) == 156  # two layers: 120 and 36
 
 
 def nsga2(problem, population=10, initial=None, budget=1000):
@@ -211,3 +259,126 @@ def test_moead_breeds_one_row_at_a_time_and_a_step_holds_about_a_population():
     result = moo.pareto_search(ToyVector(), "moead", budget=200, options={"population": 20}, progress=False)
     assert result.history["used"].diff().dropna().max() <= 20
     assert len(result.history) <= 12
+
+
+# ------------------------------------------------------------------------------------------------------- categories
+def made(method, problem, budget=1000, population=12):
+    meter = metered(problem, budget, 3)
+    kind = resolve(GENERATORS, method, "method")
+    return kind(meter, budget=budget, seed=3, device="cpu", population=population), meter
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_take_columns_of_every_kind(method):
+    problem = AllKinds()
+    assert not unsuitable(resolve(GENERATORS, method, "method"), problem)
+    generator, _ = made(method, problem)
+    for _ in range(8):
+        rows = generator.step(None).solutions
+        assert torch.equal(rows, problem.space.canonical(rows))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_category_is_as_likely_in_the_first_population(method):
+    first = made(method, Suited(), population=3000)[0].ask(3000).solutions
+    counts = first[:, 0].long().bincount(minlength=6)
+    assert (counts - 500).abs().max() < 100  # 5 standard deviations; rounded numbers would give the ends 300 each
+
+
+RESTORED = """
+import sys
+import torch
+from pathlib import Path
+from test_evolutionary import METHODS, AllKinds, made
+from moo.storage import read_state, write_state
+
+folder = Path(sys.argv[1])
+for method in METHODS:
+    generator, _ = made(method, AllKinds())
+    generator.load_state_dict(read_state(folder / method))
+    write_state(folder / f"{method}-next", generator.ask(99).state_dict())
+"""
+
+
+def test_a_stored_state_goes_on_identically_in_another_process(tmp_path):
+    expected = {}
+    for method in METHODS:
+        generator, meter = made(method, AllKinds())
+        for size in (12, 12, 5):
+            rows = generator.ask(size)
+            generator.tell(told(meter, rows.rows(torch.arange(len(rows)).flip(0))))
+        write_state(tmp_path / method, generator.state_dict())
+        expected[method] = generator.ask(99)
+    here = Path(__file__).parent
+    path = [str(here), str(here.parent), *sys.path]
+    script = f"import sys; sys.path[:0] = {path!r}" + RESTORED
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    for method in METHODS:
+        assert len(expected[method])
+        assert_same_candidates(Candidates.from_state(read_state(tmp_path / f"{method}-next")), expected[method])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["categories", "integers"])
+def test_a_space_smaller_than_the_population_ends_the_run(method, kind):
+    class Tiny(ToyVector):
+        def __init__(self):
+            super().__init__()
+            column = integer if kind == "integers" else lambda low, high, name: categorical(["no", "yes"], name)
+            self.space = Space(tuple(column(0, 1, name) for name in "abc"))
+
+    result = moo.pareto_search(Tiny(), method, budget=5000, options={"population": 30}, progress=False)
+    assert "used up" in result.record["ended"]
+    assert result.record["used"] == 8 if method != "moead" else result.record["used"] < 60
+    assert len(result.additions.solutions.unique(dim=0)) <= 8
+
+
+def test_known_points_of_categories_join_the_first_population():
+    problem = AllKinds()
+    initial = metered(problem, 4, 0).evaluate(problem.space.from_unit(torch.rand(4, 6, dtype=torch.float64)))
+    generator, _ = nsga2(problem, initial=initial)
+    population = generator._generation.get("X")
+    assert all((row.numpy() == population).all(axis=1).any() for row in initial.solutions)
+    assert len(generator.ask(99)) == 6
+
+
+def test_moead_evaluates_hardly_a_row_twice():
+    class Words(ToyVector):
+        def __init__(self):
+            super().__init__(dim=5)
+            self.space = Space(tuple(categorical("abcdef", name) for name in "vwxyz"))
+
+    generator, _ = made("moead", Words(), population=50)
+    rows = torch.cat([generator.step(None).solutions for _ in range(10)])
+    assert len(rows.unique(dim=0)) > 0.6 * len(rows)
+
+
+def searched(problem, method, seed, budget=5000):
+    return moo.pareto_search(problem, method, budget=budget, seed=seed, progress=False)
+
+
+def materials(result):
+    """How many materials hold a part of the front, with the treatment that suits them."""
+    first, second = result.finals.objectives.T
+    near = second - (1 - first.sqrt()) < 0.05
+    return len(result.finals.solutions[near, 0].unique())
+
+
+def test_categories_are_searched_to_the_exact_front_where_numbers_for_them_get_stuck():
+    right, numbered = [], []
+    for seed in range(5):
+        result = searched(Suited(), "nsga2", seed)
+        assert materials(result) == 6
+        assert 0.99 * Suited.exact < result.record["hypervolume"] < Suited.exact
+        right.append(result.record["hypervolume"])
+        assert searched(Suited(), "random", seed).record["hypervolume"] < 0.9 * Suited.exact
+        numbered.append(materials(searched(Suited(as_integers=True), "nsga2", seed)))
+    assert min(numbered) < 6
+    assert sum(numbered) < 30
+
+
+@pytest.mark.parametrize("method", ["nsga3", "moead", "sms-emoa", "spea2"])
+def test_the_others_come_close_to_it_too(method):
+    result = searched(Suited(), method, 0, budget=3000)
+    assert materials(result) >= 5
+    assert 0.96 * Suited.exact < result.record["hypervolume"] < Suited.exact
