@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -246,6 +247,8 @@ def _text(value: Any) -> str:
 
 def _value(name: str, front: Tensor, context: References) -> float:
     indicator = INDICATORS[name]
+    if indicator.max_objectives is not None and front.shape[1] > indicator.max_objectives:
+        return math.nan
     function = resolve({name: indicator.function}, name, "indicator")
     if name == "hypervolume":
         return float(function(front, context.reference_point, warn=False))

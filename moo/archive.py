@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from moo.base import Candidates
 from moo.checks import check_count
 from moo.dominance import crowding_distance, non_dominated
+from moo.indicators.filters import non_dominated_cloud
 
 SPARSE = 2  # times as many rows wait to be joined as are kept, ...
 ROOM = 200  # ... and so many more, before they are joined
@@ -27,7 +29,6 @@ class Archive:
         capacity: Most rows kept; beyond it the most crowded go.
 
     Attributes:
-        objectives: Of the rows kept, `[n, m]`.
         least_violating: While nothing is feasible: the non-dominated ones among the rows that violate least.
     """
 
@@ -37,19 +38,24 @@ class Archive:
         self.least_violating = self.front
 
     def __len__(self) -> int:
-        return len(self.objectives)
+        return len(self._values)
+
+    @property
+    def objectives(self) -> Tensor:
+        """Of the rows kept, `[n, m]`."""
+        return torch.from_numpy(self._values)
 
     @property
     def front(self) -> Candidates:
         """The rows kept, possibly none, those that entered first in front."""
         if len(self._parts) > 1 or len(self._parts[0]) > len(self):
-            self._keep(Candidates.cat(self._parts).rows(self._places))
+            self._keep(Candidates.cat(self._parts).rows(torch.from_numpy(self._places)))
         return self._parts[0]
 
     def _keep(self, front: Candidates) -> None:
         self._parts = [front]
-        self._places = torch.arange(len(front))  # of the rows kept, in all parts together
-        self.objectives = front.objectives
+        self._places = np.arange(len(front))  # of the rows kept, in all parts together
+        self._values = front.objectives.numpy()  # arrays: half the cost of tensors for so few rows
 
     def add(self, candidates: Candidates) -> Candidates:
         """Take in evaluated rows; failed and infeasible ones never enter.
@@ -57,32 +63,33 @@ class Archive:
         Returns:
             The rows that entered.
         """
-        feasible = ~candidates.failed
+        feasible = ~candidates.failed.numpy()
         if "constraints" in candidates.extras:
-            feasible &= candidates.violation == 0
+            feasible &= candidates.violation.numpy() == 0
         if not feasible.any():
             if not len(self) and not candidates.failed.all():
                 self._keep_least_violating(candidates.rows(~candidates.failed))
             return candidates.rows(slice(0))
         if len(self.least_violating):
             self.least_violating = self.least_violating.rows(slice(0))
-        return self._merge(candidates, feasible)
+        return self._merge(candidates, np.flatnonzero(feasible))
 
-    def _merge(self, candidates: Candidates, feasible: Tensor) -> Candidates:
-        """Take in the feasible rows; those of them that entered."""
+    def _merge(self, candidates: Candidates, feasible: np.ndarray) -> Candidates:
+        """Take in the rows of these numbers; those of them that entered."""
         old = len(self)
-        together = torch.cat([self.objectives, candidates.objectives[feasible]])
-        keep = non_dominated(together)
-        if int(keep.sum()) > self.capacity and keep[old:].any():
+        together = np.concatenate([self._values, candidates.objectives.numpy()[feasible]])
+        keep = non_dominated_cloud(together, keep_duplicates=False)
+        if not keep[old:].any():
+            return candidates.rows(slice(0))
+        if np.count_nonzero(keep) > self.capacity:
             keep = _thin(together, keep, self.capacity)
-        entered = candidates.rows(feasible.masked_scatter(feasible, keep[old:]))
-        if len(entered):
-            end = sum(map(len, self._parts))
-            self._parts.append(entered)
-            self._places = torch.cat([self._places[keep[:old]], torch.arange(end, end + len(entered))])
-            self.objectives = together[keep]
-            if end + len(entered) > SPARSE * len(self) + ROOM:
-                self._keep(self.front)
+        entered = candidates.rows(torch.from_numpy(feasible[keep[old:]]))
+        end = sum(map(len, self._parts))
+        self._parts.append(entered)
+        self._places = np.concatenate([self._places[keep[:old]], np.arange(end, end + len(entered))])
+        self._values = together[keep]
+        if end + len(entered) > SPARSE * len(self) + ROOM:
+            self._keep(self.front)
         return entered
 
     def _keep_least_violating(self, candidates: Candidates) -> None:
@@ -101,10 +108,10 @@ class Archive:
         self.least_violating = Candidates.from_state(state["least_violating"])
 
 
-def _thin(objectives: Tensor, keep: Tensor, capacity: int) -> Tensor:
+def _thin(objectives: np.ndarray, keep: np.ndarray, capacity: int) -> np.ndarray:
     """The mask `keep` without the most crowded rows, so that `capacity` are left."""
-    numbers = torch.nonzero(keep).flatten()
-    least_crowded = torch.argsort(crowding_distance(objectives[numbers]), descending=True, stable=True)[:capacity]
-    thinned = torch.zeros_like(keep)
-    thinned[numbers[least_crowded]] = True
+    numbers = np.flatnonzero(keep)
+    crowding = crowding_distance(objectives[numbers])
+    thinned = np.zeros_like(keep)
+    thinned[numbers[torch.argsort(crowding, descending=True, stable=True)[:capacity].numpy()]] = True
     return thinned

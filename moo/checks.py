@@ -67,6 +67,8 @@ def _numbers(value: Any) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         if value.is_complex():
             raise TypeError("its numbers are complex")
+        if value.dtype == torch.float64 and value.device.type == "cpu":
+            return value.detach()
         return value.detach().to(device="cpu", dtype=torch.float64)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
@@ -101,15 +103,13 @@ def check_vector(name: str, value: Any, length: int) -> torch.Tensor:
         TypeError: It cannot be read as numbers.
         ValueError: It has another shape, or a value that is not finite.
     """
-    import torch
-
     try:
         tensor = _numbers(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"`{name}` should be a list of {length} numbers. Found {value!r}.") from error
     if tensor.shape != (length,):
         raise ValueError(f"`{name}` should be a list of {length} numbers. Found shape {list(tensor.shape)}.")
-    if not torch.isfinite(tensor).all():
+    if not all(map(math.isfinite, tensor.tolist())):
         raise ValueError(f"`{name}` should be finite. Found {tensor.tolist()}.")
     return tensor
 

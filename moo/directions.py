@@ -43,4 +43,4 @@ def turn(objectives: torch.Tensor, directions: Sequence[str]) -> torch.Tensor:
     """Turn objectives `[..., m]` from the problem's directions to the inside, or back: it is its own inverse."""
     if "min" not in directions:
         return objectives
-    return objectives * signs(directions, objectives)
+    return objectives * signs(directions, objectives) if "max" in directions else -objectives

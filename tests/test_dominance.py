@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
-from moo.dominance import crowding_distance, dominates, non_dominated, ranks, violation
+from moo.dominance import crowding_distance, dominates, non_dominated, pareto_ranks, violation
 
 DEVICE = os.environ.get("MOO_TEST_DEVICE", "cpu")
-FILTERS = [non_dominated, ranks, crowding_distance]
+FILTERS = [non_dominated, pareto_ranks, crowding_distance]
 
 moderate = settings(max_examples=80, deadline=None)
 
@@ -63,7 +63,7 @@ def test_non_dominated_equals_the_pairwise_comparison_on_a_large_set(m):
     objectives = torch.from_numpy(np.random.default_rng(m).integers(0, 12, size=(700, m)).astype(float))
     dominated = dominates(objectives[:, None], objectives[None]).any(dim=0)
     assert torch.equal(non_dominated(objectives, keep_duplicates=True), ~dominated)
-    assert torch.equal(ranks(objectives) == 0, ~dominated)
+    assert torch.equal(pareto_ranks(objectives) == 0, ~dominated)
     kept = objectives[non_dominated(objectives)]
     assert len(kept.unique(dim=0)) == len(kept) == len(objectives[~dominated].unique(dim=0))
 
@@ -71,7 +71,7 @@ def test_non_dominated_equals_the_pairwise_comparison_on_a_large_set(m):
 @moderate
 @given(sets())
 def test_ranks_equal_literal_peeling(objectives):
-    found = ranks(objectives)
+    found = pareto_ranks(objectives)
     assert found.dtype == torch.int64
     assert found.tolist() == loop_ranks(objectives.tolist())
 
@@ -81,7 +81,7 @@ def test_ranks_equal_literal_peeling(objectives):
 def test_permuting_rows_permutes_ranks_and_keeps_the_front(objectives, seed):
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(objectives)))
     shuffled = objectives[order]
-    assert torch.equal(ranks(shuffled), ranks(objectives)[order])
+    assert torch.equal(pareto_ranks(shuffled), pareto_ranks(objectives)[order])
     front, again = objectives[non_dominated(objectives)], shuffled[non_dominated(shuffled)]
     assert sorted(front.tolist()) == sorted(again.tolist())
 
@@ -116,13 +116,13 @@ def test_of_equal_rows_only_the_first_is_kept():
     objectives = torch.tensor([[0.0, 0.0], [1.0, 2.0], [1.0, 2.0], [2.0, 1.0], [1.0, 2.0]])
     assert non_dominated(objectives).tolist() == [False, True, False, True, False]
     assert non_dominated(objectives, keep_duplicates=True).tolist() == [False, True, True, True, True]
-    assert ranks(objectives).tolist() == [1, 0, 0, 0, 0]
+    assert pareto_ranks(objectives).tolist() == [1, 0, 0, 0, 0]
 
 
 def test_one_objective_keeps_its_first_maximum():
     objectives = torch.tensor([[1.0], [3.0], [3.0], [2.0]])
     assert non_dominated(objectives).tolist() == [False, True, False, False]
-    assert ranks(objectives).tolist() == [2, 0, 0, 1]
+    assert pareto_ranks(objectives).tolist() == [2, 0, 0, 1]
 
 
 def test_negative_zero_equals_zero():

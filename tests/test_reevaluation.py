@@ -92,7 +92,7 @@ def test_the_reported_hypervolume_is_near_the_true_one_of_the_same_solutions():
     for seed in range(6):
         result = search(ToyVector(noise=SD), budget=400, reevaluations=EPISODES, seed=seed)
         reported.append(result.hypervolume)
-        true.append(hypervolume(truth(result.solutions), [4.0, 4.0], "min"))
+        true.append(hypervolume(truth(result.solutions), [4.0, 4.0], directions="min"))
         observed.append(search(ToyVector(noise=SD), budget=400, reevaluations=0, seed=seed).hypervolume)
     # A set of noisy means still dominates a little more than the truth: its errors never cancel entirely.
     assert np.mean(np.abs(np.array(reported) / true - 1)) < 0.05
@@ -104,7 +104,7 @@ def test_noisy_zdt1_is_reported_within_five_percent(seed):
     # The claim of the first issue: sd .3, 20,000 evaluations of NSGA-II. Unbiased means are not enough for it: the
     # hypervolume of a set of noisy means is larger than that of their expectations.
     result = moo.pareto_search("zdt1:noise=0.3", "nsga2", budget=20_000, seed=seed, progress=False)
-    true = hypervolume(moo.get_problem("zdt1").evaluate(result.solutions), [1.1, 1.1], "min")
+    true = hypervolume(moo.get_problem("zdt1").evaluate(result.solutions), [1.1, 1.1], directions="min")
     assert result.hypervolume == pytest.approx(true, rel=0.05)
     assert result.record["used_apart"] < 20_000 + 20 * 200
 

@@ -19,7 +19,7 @@ def values(seed: int, evaluations: int, reevaluations: int) -> dict[str, float]:
         "zdt1:noise=0.3", "nsga2", budget=evaluations, seed=seed, reevaluations=reevaluations, progress=False
     )
     problem = get_problem("zdt1")
-    true = hypervolume(problem.evaluate(result.solutions), problem.reference_point, "min", warn=False)  # type: ignore[attr-defined]
+    true = hypervolume(problem.evaluate(result.solutions), problem.reference_point, directions="min", warn=False)  # type: ignore[attr-defined]
     return {
         "observed": float(result.history["hypervolume"].iloc[-1]),
         "reported": result.hypervolume,

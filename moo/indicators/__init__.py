@@ -1,4 +1,4 @@
-"""Indicators: pure functions from a set of objectives to a number, and the registry that says what each one needs.
+"""Indicators: pure functions from sets of objectives to numbers, and the registry that says what each one needs.
 
 The functions load where they are first used (`moo.indicators.hypervolume`), so that listing them imports nothing heavy.
 """
@@ -10,11 +10,27 @@ from typing import TYPE_CHECKING, NamedTuple
 from moo.registry import lazy
 
 if TYPE_CHECKING:
-    from moo.indicators.distance import additive_epsilon, gd, gd_plus, igd, igd_plus
-    from moo.indicators.diversity import spacing
-    from moo.indicators.r2_family import r2
-    from moo.indicators.utility import expected_utility
-    from moo.indicators.volume import hypervolume
+    from moo.dominance import crowding_distance, non_dominated, pareto_ranks
+    from moo.indicators.distance import (
+        averaged_hausdorff,
+        epsilon_additive,
+        epsilon_multiplicative,
+        gd,
+        gd_plus,
+        igd,
+        igd_plus,
+    )
+    from moo.indicators.diversity import mean_pairwise_distance, pc_entropy, spacing, sparsity
+    from moo.indicators.r2_family import r2, r2_contributions, r2_exact, r2_mogfn
+    from moo.indicators.subsets import hypervolume_subset
+    from moo.indicators.utility import expected_utility, maximum_utility_loss
+    from moo.indicators.volume import (
+        hypervolume,
+        hypervolume_approx,
+        hypervolume_contributions,
+        predicted_seconds,
+        relative_hypervolume,
+    )
 
 
 class Indicator(NamedTuple):
@@ -25,43 +41,88 @@ class Indicator(NamedTuple):
         context: What it takes beside the objectives, in order, each by this name: `reference_point`, `reference_set`,
             `preferences`, `ideal_point`.
         higher_is_better: Whether a better set scores higher.
+        max_objectives: Most objectives it takes; None: any number.
     """
 
     function: str
     context: tuple[str, ...]
     higher_is_better: bool
+    max_objectives: int | None = None
+
+
+def _of(module: str, name: str, *context: str, higher: bool = False, most: int | None = None) -> Indicator:
+    return Indicator(f"moo.indicators.{module}:{name}", context, higher, most)
 
 
 INDICATORS: dict[str, Indicator] = {
-    "hypervolume": Indicator("moo.indicators.volume:hypervolume", ("reference_point",), higher_is_better=True),
-    "r2": Indicator("moo.indicators.r2_family:r2", ("preferences", "ideal_point"), higher_is_better=False),
-    "igd": Indicator("moo.indicators.distance:igd", ("reference_set",), higher_is_better=False),
-    "igd_plus": Indicator("moo.indicators.distance:igd_plus", ("reference_set",), higher_is_better=False),
-    "gd": Indicator("moo.indicators.distance:gd", ("reference_set",), higher_is_better=False),
-    "gd_plus": Indicator("moo.indicators.distance:gd_plus", ("reference_set",), higher_is_better=False),
-    "additive_epsilon": Indicator(
-        "moo.indicators.distance:additive_epsilon", ("reference_set",), higher_is_better=False
-    ),
-    "expected_utility": Indicator("moo.indicators.utility:expected_utility", ("preferences",), higher_is_better=True),
-    "spacing": Indicator("moo.indicators.diversity:spacing", (), higher_is_better=False),
+    "hypervolume": _of("volume", "hypervolume", "reference_point", higher=True),
+    "relative_hypervolume": _of("volume", "relative_hypervolume", "reference_set", "reference_point", higher=True),
+    "r2": _of("r2_family", "r2", "preferences", "ideal_point"),
+    "r2_exact": _of("r2_family", "r2_exact", "ideal_point", most=4),
+    "igd": _of("distance", "igd", "reference_set"),
+    "igd_plus": _of("distance", "igd_plus", "reference_set"),
+    "gd": _of("distance", "gd", "reference_set"),
+    "gd_plus": _of("distance", "gd_plus", "reference_set"),
+    "averaged_hausdorff": _of("distance", "averaged_hausdorff", "reference_set"),
+    "epsilon_additive": _of("distance", "epsilon_additive", "reference_set"),
+    "expected_utility": _of("utility", "expected_utility", "preferences", higher=True),
+    "maximum_utility_loss": _of("utility", "maximum_utility_loss", "reference_set", "preferences"),
+    "spacing": _of("diversity", "spacing"),
+    "sparsity": _of("diversity", "sparsity"),
+    "pc_entropy": _of("diversity", "pc_entropy", "reference_set", higher=True),
+    "mean_pairwise_distance": _of("diversity", "mean_pairwise_distance", higher=True),
+}
+
+# Further functions of sets: they give rows or a value per row, or ask for what a registry cannot supply.
+FUNCTIONS: dict[str, str] = {
+    "epsilon_multiplicative": "moo.indicators.distance",
+    "hypervolume_approx": "moo.indicators.volume",
+    "hypervolume_contributions": "moo.indicators.volume",
+    "hypervolume_subset": "moo.indicators.subsets",
+    "predicted_seconds": "moo.indicators.volume",
+    "r2_contributions": "moo.indicators.r2_family",
+    "r2_mogfn": "moo.indicators.r2_family",
+    "non_dominated": "moo.dominance",
+    "pareto_ranks": "moo.dominance",
+    "crowding_distance": "moo.dominance",
 }
 
 __all__ = [
     "INDICATORS",
     "Indicator",
-    "additive_epsilon",
+    "averaged_hausdorff",
+    "crowding_distance",
+    "epsilon_additive",
+    "epsilon_multiplicative",
     "expected_utility",
     "gd",
     "gd_plus",
     "hypervolume",
+    "hypervolume_approx",
+    "hypervolume_contributions",
+    "hypervolume_subset",
     "igd",
     "igd_plus",
+    "maximum_utility_loss",
+    "mean_pairwise_distance",
+    "non_dominated",
+    "pareto_ranks",
+    "pc_entropy",
+    "predicted_seconds",
     "r2",
+    "r2_contributions",
+    "r2_exact",
+    "r2_mogfn",
+    "relative_hypervolume",
     "spacing",
+    "sparsity",
 ]
 
 
-__getattr__ = lazy(__name__, {i.function.partition(":")[2]: i.function.partition(":")[0] for i in INDICATORS.values()})
+__getattr__ = lazy(
+    __name__,
+    {**{i.function.partition(":")[2]: i.function.partition(":")[0] for i in INDICATORS.values()}, **FUNCTIONS},
+)
 
 
 def __dir__() -> list[str]:

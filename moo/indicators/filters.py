@@ -189,9 +189,9 @@ def non_dominated_cloud(objectives: NDArray[np.float64], keep_duplicates: bool) 
     n = len(objectives)
     rows = _undecided(objectives) if n >= CLOUD_FROM else None
     if rows is None:
-        return np.asarray(moocore.is_nondominated(objectives, maximise=True, keep_weakly=keep_duplicates), dtype=bool)
+        return np.asarray(moocore.is_nondominated(-objectives, keep_weakly=keep_duplicates), dtype=bool)
     mask = np.zeros(n, dtype=bool)
-    mask[rows] = moocore.is_nondominated(objectives[rows], maximise=True, keep_weakly=keep_duplicates)
+    mask[rows] = moocore.is_nondominated(-objectives[rows], keep_weakly=keep_duplicates)
     return mask
 
 

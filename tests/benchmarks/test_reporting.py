@@ -401,7 +401,7 @@ def test_empty_fronts_are_scored_and_shown(tmp_path):
     scores = score(report.results, tuple(INDICATORS))
     assert (scores["hypervolume"] == 0).all()
     assert (scores["front_size"] == 0).all()
-    for name in ("igd", "igd_plus", "gd", "gd_plus", "additive_epsilon", "r2"):
+    for name in ("igd", "igd_plus", "gd", "gd_plus", "epsilon_additive", "r2"):
         assert np.isinf(scores[name]).all()
     for form in ("table", "md", "csv"):
         assert "nan" not in render(report, form=form)
@@ -445,7 +445,7 @@ def test_a_single_saved_search_is_reported(tmp_path):
     assert rows[["problem", "method", "seed", "budget"]].to_numpy().tolist() == [
         ["zdt1:dim=3", "nsga2:population=20", 4, 60]
     ]
-    assert rows["hypervolume"].iloc[0] == hypervolume(result.objectives, [1.1, 1.1], "min", warn=False)
+    assert rows["hypervolume"].iloc[0] == hypervolume(result.objectives, [1.1, 1.1], directions="min", warn=False)
     assert "zdt1:dim=3" in render(report)
 
 

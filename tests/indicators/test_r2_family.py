@@ -68,13 +68,13 @@ def test_it_equals_literal_loops(case):
 def test_the_limit_of_many_preferences(objectives, expected):
     m = len(objectives[0])
     preferences = dense(m, {2: 3000, 3: 200}[m])
-    assert r2(objectives, preferences, [0.0] * m, "min") == pytest.approx(expected, abs=1e-5)
+    assert r2(objectives, preferences, [0.0] * m, directions="min") == pytest.approx(expected, abs=1e-5)
     assert r2(-torch.tensor(objectives), preferences, [0.0] * m) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_limit_of_many_points_on_a_line():
     line = [[t / 2000, 1 - t / 2000] for t in range(2001)]
-    assert r2(line, dense(2, 500), [0.0, 0.0], "min") == pytest.approx(1 / 6, abs=2e-4)
+    assert r2(line, dense(2, 500), [0.0, 0.0], directions="min") == pytest.approx(1 / 6, abs=2e-4)
 
 
 def test_a_perfect_set_scores_a_zero_without_sign():
@@ -159,12 +159,14 @@ def test_a_point_that_is_better_than_the_ideal_point_is_named():
         r2([[1.0, 1.0], [2.5, 0.0], [3.0, 3.0]], preferences, [2.0, 2.0])
     message = r"Row 0 is better in objective 1: -1.0 against 0.0. .* the best value of each objective over all the sets"
     with pytest.raises(ValueError, match=message):
-        r2([[2.0, -1.0]], preferences, [0.0, 0.0], "min")  # the values as they were given, not as they are turned
+        r2(
+            [[2.0, -1.0]], preferences, [0.0, 0.0], directions="min"
+        )  # the values as they were given, not as they are turned
 
 
 def test_mistaken_directions_are_no_perfect_score():
     minimised = dirichlet(20, 2, torch.Generator().manual_seed(0))
-    assert r2(minimised, das_dennis(2, 4), [0.0, 0.0], "min") > 0
+    assert r2(minimised, das_dennis(2, 4), [0.0, 0.0], directions="min") > 0
     with pytest.raises(ValueError, match="Row 0 is better in objective 0"):
         r2(minimised, das_dennis(2, 4), [0.0, 0.0])
 

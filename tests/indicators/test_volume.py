@@ -61,7 +61,7 @@ def test_a_staircase_has_a_triangular_number_of_cells(n):
     first = torch.arange(1, n + 1)
     assert hypervolume(torch.stack([first, n + 1 - first], dim=1), [0, 0]) == n * (n + 1) / 2
     square = torch.stack([first, n + 1 - first], dim=1) - n - 1  # the same, seen from the other side of a square
-    assert hypervolume(-square, [n + 1, n + 1], "min") == n * (n + 1) / 2
+    assert hypervolume(-square, [n + 1, n + 1], directions="min") == n * (n + 1) / 2
 
 
 @pytest.mark.parametrize("m", range(1, 9))
@@ -153,9 +153,9 @@ def test_turning_objectives_with_their_directions_changes_nothing(objectives, se
 
 
 def test_directions_turn_the_reference_point_too():
-    assert hypervolume([[1.0, 5.0]], [4.0, 3.0], ["min", "max"]) == 6.0
-    assert hypervolume([[1.0, 1.0]], [3.0, 4.0], "min") == 6.0
-    assert hypervolume([[3.0, 4.0]], [1.0, 1.0], "max") == hypervolume([[3.0, 4.0]], [1.0, 1.0]) == 6.0
+    assert hypervolume([[1.0, 5.0]], [4.0, 3.0], directions=["min", "max"]) == 6.0
+    assert hypervolume([[1.0, 1.0]], [3.0, 4.0], directions="min") == 6.0
+    assert hypervolume([[3.0, 4.0]], [1.0, 1.0], directions="max") == hypervolume([[3.0, 4.0]], [1.0, 1.0]) == 6.0
 
 
 # --- input ----------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_an_empty_set_has_none(empty):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert hypervolume(empty, [0.0, 0.0, 0.0]) == 0.0
-        assert hypervolume(empty, [0.0, 0.0, 0.0], "min") == 0.0
+        assert hypervolume(empty, [0.0, 0.0, 0.0], directions="min") == 0.0
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_arguments_are_not_changed(n, directions):
     objectives = np.random.default_rng(0).normal(size=(n, 2))
     reference_point = np.array([0.3, -0.2])
     copies = objectives.copy(), reference_point.copy()
-    hypervolume(objectives, reference_point, directions, warn=False)
-    hypervolume(torch.from_numpy(objectives), torch.from_numpy(reference_point), directions, warn=False)
+    hypervolume(objectives, reference_point, directions=directions, warn=False)
+    hypervolume(torch.from_numpy(objectives), torch.from_numpy(reference_point), directions=directions, warn=False)
     np.testing.assert_array_equal(objectives, copies[0])
     np.testing.assert_array_equal(reference_point, copies[1])
 
@@ -219,7 +219,9 @@ def test_a_warning_counts_the_points_when_all_are_outside():
     with pytest.warns(UserWarning, match=r"none of the 3 points is better than the reference point \[1.0, 1.0\]"):
         assert hypervolume([[0.0, 5.0], [1.0, 1.0], [5.0, 1.0]], [1.0, 1.0]) == 0.0
     with pytest.warns(UserWarning, match=r"none of the 1 points .*\[1.0, 2.0\] in every objective. Check `directions`"):
-        assert hypervolume([[5.0, 5.0]], [1.0, 2.0], "min") == 0.0  # the point as it was given, not as it is turned
+        assert (
+            hypervolume([[5.0, 5.0]], [1.0, 2.0], directions="min") == 0.0
+        )  # the point as it was given, not as it is turned
 
 
 @pytest.mark.parametrize(
@@ -271,9 +273,9 @@ def test_objectives_that_do_not_fit_are_an_error():
 
 def test_directions_that_do_not_fit_are_an_error():
     with pytest.raises(ValueError, match=r"`directions` should hold only .* Found 'minimise'"):
-        hypervolume([[1.0, 1.0]], [0.0, 0.0], "minimise")
+        hypervolume([[1.0, 1.0]], [0.0, 0.0], directions="minimise")
     with pytest.raises(ValueError, match=r"`directions` should name one per objective \(2\). Found 3"):
-        hypervolume([[1.0, 1.0]], [0.0, 0.0], ["min", "min", "max"])
+        hypervolume([[1.0, 1.0]], [0.0, 0.0], directions=["min", "min", "max"])
 
 
 # --- cost and registry ----------------------------------------------------------------------------------------------
