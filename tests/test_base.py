@@ -42,9 +42,9 @@ def test_columns_of_different_length_are_refused(wrong):
         "objectives": torch.zeros(3, 2),
         "preferences": torch.zeros(3, 2),
         "id": torch.zeros(3),
-        "reason": [""] * 3,
+        "reason": np.array([""] * 3),
     }
-    parts[wrong] = np.array([""] * 2) if wrong == "reason" else parts[wrong][:2]
+    parts[wrong] = parts[wrong][:2]
     objectives, preferences = parts.pop("objectives"), parts.pop("preferences")
     with pytest.raises(ValueError, match=rf"as many rows in every column as solutions \(3\). Found {{'{wrong}': 2}}"):
         Candidates(torch.zeros(3, 1), objectives, preferences, parts)

@@ -123,6 +123,21 @@ def act_by_column(algorithm: Algorithm, space: Space) -> Algorithm:
     return algorithm
 
 
+def least_violating(pop: Population, pairs: np.ndarray, random_state: np.random.Generator, **_: Any) -> np.ndarray:
+    """NSGA-III's tournament `[p, 2] -> [p, 1]`: the less violating of two rows wins, a random one of two equal ones.
+
+    Where both rows violate equally much, pymoo 0.6.2 draws from a stream that no seed determines, so that two runs of
+    one seed differ; elsewhere it draws as here.
+    """
+    violation = pop.get("CV")[:, 0]
+    return np.array(
+        [
+            [a if violation[a] < violation[b] else b if violation[b] < violation[a] else random_state.choice([a, b])]
+            for a, b in pairs
+        ]
+    )
+
+
 class DistinctMOEAD(MOEAD):  # type: ignore[misc]
     """pymoo's MOEA/D, but a child that equals a row of the present population is bred again, parents and all.
 

@@ -16,10 +16,17 @@ from pymoo.core.termination import NoTermination
 from pymoo.operators.crossover.pntx import TwoPointCrossover
 from pymoo.operators.mutation.bitflip import BitflipMutation
 from pymoo.operators.sampling.rnd import BinaryRandomSampling
+from pymoo.operators.selection.tournament import TournamentSelection
 from torch import Tensor
 
 from moo.adapters.pymoo import ToPymoo
-from moo.adapters.pymoo_operators import DistinctMOEAD, SamplingByColumn, act_by_column, unordered_columns
+from moo.adapters.pymoo_operators import (
+    DistinctMOEAD,
+    SamplingByColumn,
+    act_by_column,
+    least_violating,
+    unordered_columns,
+)
 from moo.base import Candidates, Setting
 from moo.dominance import crowding_distance, pareto_ranks
 from moo.metered import Metered, step_by_asking
@@ -271,11 +278,14 @@ class NSGA3(PymooMethod):
 
     Source: Deb and Jain 2014 (IEEE TEC 18(4)). pymoo's implementation with its defaults: simulated binary crossover
     (eta 30, probability 1), polynomial mutation (eta 20). As many directions as the population holds.
+    Its tournament draws from the seeded stream everywhere; pymoo's own does not where two rows violate equally much.
     """
 
     def algorithm(self, **operators: Any) -> Algorithm:
         directions = lattice(self.problem.num_objectives, self.population).numpy()
-        return nsga3.NSGA3(directions, pop_size=max(self.population, len(directions)), **operators)
+        selection = TournamentSelection(func_comp=least_violating)
+        size = max(self.population, len(directions))
+        return nsga3.NSGA3(directions, pop_size=size, selection=selection, **operators)
 
 
 class MOEAD(PymooMethod):
