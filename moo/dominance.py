@@ -1,7 +1,7 @@
 """Pareto dominance: filters, ranks, crowding, constraint violation; one set or a batch of sets, on any device.
 
-Objectives are maximised unless `directions` says otherwise. Single sets on the CPU run through moocore, everything else
-through tensor code of our own.
+Objectives are maximised unless `directions` says otherwise. On the CPU few sets or large ones run through moocore, one
+after the other; everything else runs through tensor code of our own.
 """
 
 from __future__ import annotations
@@ -268,18 +268,18 @@ def crowding_distance(
     last = sets.counts()[..., None] - 1
     for column in sets.neutral(math.inf).detach().unbind(dim=-1):  # rows that do not count are sorted to the end
         distance += _gaps(column, last)
-    return (distance if sets.mask is None else torch.where(sets.mask, distance, 0.0)) / m
+    return distance / m
 
 
 def _gaps(column: Tensor, last: Tensor) -> Tensor:
-    """Gap of each value's neighbours over the range, for values `[..., n]` the first `last + 1` of which count."""
+    """Gap of each value's neighbours over the range: 0 but for the smallest `last + 1` of values `[..., n]`."""
     values, order = column.sort(dim=-1, stable=True)
     place = torch.arange(values.shape[-1], device=values.device).expand_as(values)
     span = values.gather(-1, last.clamp(min=0)) - values[..., :1]
     gaps = torch.full_like(values, math.inf)
     gaps[..., 1:-1] = values[..., 2:] - values[..., :-2]
-    gaps = torch.where((place > 0) & (place < last), gaps / span, math.inf)
-    return torch.empty_like(gaps).scatter_(-1, order, torch.where((span > 0) & (place <= last), gaps, 0.0))
+    gaps = torch.where((span > 0) & (place <= last), gaps / span, 0.0)
+    return torch.empty_like(gaps).scatter_(-1, order, gaps)
 
 
 def violation(constraints: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from moo.checks import check_count
-from moo.indicators.filters import by_device, in_chunks, lexicographic, non_dominated_sets
+from moo.indicators.filters import by_device, descending, in_chunks, non_dominated_sets
 from moo.indicators.inputs import Directions, Sets, read_point, read_sets, score
 from moo.indicators.r2_integrals import r2_exact_2d, r2_exact_3d, r2_exact_4d
 from moo.preferences import check_preferences, das_dennis
@@ -112,8 +112,8 @@ def r2_contributions(
     """How much R2 grows when one row alone is taken away, for each row of maximised objectives.
 
     With preferences it is the mean over them of what the second best row lacks more than the best, in O(n k). Without,
-    it is an integral over what a row's box covers alone: closed for two objectives, in O(n log n). For more, all other
-    rows are cut down to the row, and few of them remain.
+    it is the integral over what a row's box covers alone: for two objectives in O(n log n), for more by cutting all
+    other rows down to the row, which leaves few of them. Dominated rows count where the row that dominates them goes.
 
     Args:
         objectives: `[n, m]`, or a batch of sets `[..., n, m]`.
@@ -188,7 +188,7 @@ def _read(objectives: Any, ideal_point: Any, directions: Directions, mask: Any, 
     lacking = ideal - sets.values
     if sets.mask is not None:
         lacking = torch.where(sets.mask[..., None], lacking, 0.0)
-    if bool((lacking < 0).any()):
+    if lacking.numel() and lacking.detach().min().item() < 0:
         *place, column = torch.nonzero(lacking < 0)[0].tolist()
         row = f"Row {place[-1]}" + (f" of set {place[0] if len(place) == 2 else place[:-1]}" if place[:-1] else "")
         own = -1.0 if directions is not None and _minimised(directions, column) else 1.0
@@ -237,36 +237,36 @@ def _integral(neutral: Tensor) -> Tensor:
 
 
 def _alone_2d(neutral: Tensor) -> Tensor:
-    """What each row adds, `[..., n]`: the integral over the rectangle that its box covers alone.
+    """What each row adds, `[..., n]`: the integral over what its box covers alone, in strips.
 
-    With a row's shortfalls a and b, and c > a and d > b the nearest larger ones of the staircase, it is half the second
-    difference of `1 / (x + y)` between (1/c, 1/d) and (1/a, 1/b): written so that nothing overflows or cancels.
+    From the smallest first shortfall on, the row with the smallest second shortfall b so far is alone in a strip that
+    ends at the next first shortfall c, down to the second smallest one d. A strip that begins at the first shortfall a
+    adds half the second difference of `1 / (x + y)` between (1/c, 1/d) and (1/a, 1/b). It is written so that nothing
+    overflows or cancels.
     """
     neutral = neutral.abs()  # zeros without sign
-    order = lexicographic(-neutral)
-    a, b = (column.gather(-1, order) for column in neutral.unbind(dim=-1))
-    d = pad(b[..., :-1].cummin(dim=-1).values, (1, 0), value=math.inf)
-    stays = b < d
-    ends = torch.where(stays, a, math.inf).flip(-1).cummin(dim=-1).values.flip(-1)
-    c = pad(ends[..., 1:], (0, 1), value=math.inf)
-    twin = pad((a[..., 1:] == a[..., :-1]) & (b[..., 1:] == b[..., :-1]), (0, 1))
-    widths = [torch.where(end < math.inf, (end - start) / end, 1.0) for start, end in ((a, c), (b, d))]
+    order = descending(-neutral[..., 0])
+    a, second = (column.gather(-1, order) for column in neutral.unbind(dim=-1))
+    c = pad(a[..., 1:], (0, 1), value=math.inf)
+    b, owner = second.cummin(dim=-1)
+    d = torch.maximum(second, pad(b[..., :-1], (1, 0), value=math.inf)).cummin(dim=-1).values
+    width, height = (torch.where(end < math.inf, (end - start) / end, 1.0) for start, end in ((a, c), (b, d)))
     means = 1 / (1 / c + 1 / d) + 1 / (1 / a + 1 / b)
-    gains = torch.where(stays & ~twin, widths[0] / (1 + a / d) * (widths[1] / (1 + b / c)) * means / 2, 0.0)
-    return torch.empty_like(gains).scatter_(-1, order, gains)
+    gains = torch.where((a < c) & (b < d), width / (1 + a / d) * (height / (1 + b / c)) * means / 2, 0.0)
+    return torch.zeros_like(gains).scatter_add_(-1, order.gather(-1, owner), gains)
 
 
 def _alone(neutral: Tensor) -> Tensor:
     """What each row of sets `[B, n, m]` adds, `[B, n]`: R2 of the others, cut down to the row, less that of the row."""
     n, m = neutral.shape[-2:]
-    gains = torch.zeros_like(neutral[..., 0])
-    numbers = torch.nonzero(non_dominated_sets(-neutral, keep_duplicates=True).flatten()).flatten()
+    gains = neutral.new_zeros(neutral.shape[:-1])
+    numbers = torch.nonzero(non_dominated_sets(-neutral, keep_duplicates=False).flatten()).flatten()
     size = max(1, by_device(neutral, BLOCK_CPU, BLOCK_GPU) // n)
     for start in range(0, len(numbers), size):
         part = numbers[start : start + size]
         own = neutral.reshape(-1, m)[part][:, None]
         others = torch.maximum(neutral[part // n], own)
-        others[torch.arange(len(part)), part % n] = math.inf
+        others.scatter_(1, (part % n)[:, None, None].expand(-1, 1, m), math.inf)
         covered = (others == own).all(dim=-1).any(dim=-1)
         stays = non_dominated_sets(-others, keep_duplicates=False)
         few = stays.to(torch.uint8).topk(int(stays.sum(dim=1).max()), dim=1).indices
