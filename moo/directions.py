@@ -26,6 +26,8 @@ def check_directions(directions: str | Sequence[str] | None, num_objectives: int
             f"as in directions={list(('min', 'max') * num_objectives)[:num_objectives]}."
         )
     words = (directions,) * num_objectives if isinstance(directions, str) else tuple(directions)
+    if isinstance(directions, str) and directions in DIRECTIONS:
+        return words
     wrong = [word for word in words if word not in DIRECTIONS]
     if wrong:
         raise ValueError(f'`directions` should hold only "min" and "max". Found {wrong[0]!r}.')

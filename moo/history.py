@@ -11,7 +11,7 @@ from torch import Tensor
 
 from moo.archive import Archive
 from moo.base import Candidates
-from moo.indicators.volume import hypervolume, predicted_seconds
+from moo.indicators.volume import MAX_SECONDS, hypervolume, predicted_seconds, volume_above
 
 SECONDS_PER_UNIT = 2e-5  # of hypervolume that each unit of cost earns: a bound on its share, the same on every machine
 SECONDS_AT_END = 10.0
@@ -22,7 +22,8 @@ class History:
 
     The exact hypervolume of a large front of many objectives can cost more than the search. So it is computed only
     where its predicted cost has been earned by the evaluations since it was last computed; elsewhere it stands as NaN.
-    The rule counts evaluations, not seconds, so that the same run gives the same history.
+    The rule counts evaluations, not seconds, and predicts as if numba were installed, so that the same run gives the
+    same history everywhere.
     """
 
     def __init__(self) -> None:
@@ -36,18 +37,18 @@ class History:
         if changed:
             self._value = None
         if self._value is None and reference_point is not None:
-            cost = predicted_seconds(*front.shape)
+            cost = predicted_seconds(*front.shape, compiled=True)
             if cost <= self._earned:
                 self._earned -= cost
-                self._value = hypervolume(front, reference_point, warn=False)
+                self._value = _volume(front, reference_point)
         self._rows.append((used, len(front), float("nan") if self._value is None else self._value))
 
     def close(self, front: Tensor, reference_point: Tensor | None) -> None:
         """Fill in the last hypervolume, unless it is predicted to take over ten seconds."""
         if not self._rows or self._value is not None or reference_point is None:
             return
-        if predicted_seconds(*front.shape) <= SECONDS_AT_END:
-            self._value = hypervolume(front, reference_point, warn=False)
+        if predicted_seconds(*front.shape, compiled=True) <= SECONDS_AT_END:
+            self._value = _volume(front, reference_point)
             used, size, _ = self._rows[-1]
             self._rows[-1] = (used, size, self._value)
 
@@ -90,3 +91,10 @@ class History:
         """Go on where `state_dict` was taken."""
         self._rows = [(int(used), int(size), value) for used, size, value in state["rows"].tolist()]
         self._earned, self._value = state["earned"], state["value"]
+
+
+def _volume(front: Tensor, reference_point: Tensor) -> float:
+    """Hypervolume of an archive's rows, without the checks of `hypervolume`: these cost more than a small set."""
+    if predicted_seconds(*front.shape) > MAX_SECONDS:  # without numba: approximated, which is announced
+        return float(hypervolume(front, reference_point, warn=False))
+    return volume_above(front.numpy(), reference_point.numpy())

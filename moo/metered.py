@@ -189,8 +189,8 @@ class Metered:
         m, c = problem.num_objectives, problem.num_constraints
         objectives = self._column("objectives", given.objectives, n, m)
         std = None if given.std is None else self._column("std", given.std, n, m)
-        failed = ~torch.isfinite(objectives).all(dim=1)
-        flagged = torch.zeros(n, dtype=torch.bool)
+        failed = torch.from_numpy(~np.isfinite(objectives.numpy()).all(axis=1))  # cheaper than on tensors
+        flagged = None
         if given.failed is not None:
             flagged = torch.as_tensor(given.failed).detach().cpu().to(torch.bool)
             if flagged.shape != (n,):
@@ -213,7 +213,7 @@ class Metered:
                 f"Found {list(solutions.shape)}."
             )
         reasons: dict[int, str] = {}
-        if failed.any():
+        if failed.numpy().any():
             for row in torch.nonzero(failed).flatten().tolist():
                 reasons[row] = _printable(given.reasons.get(row)) or _why(row, flagged, objectives, constraints)
             objectives = torch.where(failed[:, None], float("nan"), objectives)
@@ -394,13 +394,13 @@ def _printable(reason: Any) -> str:
     return "" if reason is None else str(reason).rstrip("\0")
 
 
-def _why(row: int, flagged: Tensor, objectives: Tensor, constraints: Tensor | None) -> str:
+def _why(row: int, flagged: Tensor | None, objectives: Tensor, constraints: Tensor | None) -> str:
     """Why a row failed, where the problem did not say."""
     if not torch.isfinite(objectives[row]).all():
         return f"returned {objectives[row].tolist()}"
     if constraints is not None and not torch.isfinite(constraints[row]).all():
         return f"returned constraints {constraints[row].tolist()}"
-    return "flagged as failed, without a reason" if flagged[row] else "failed"
+    return "flagged as failed, without a reason" if flagged is not None and flagged[row] else "failed"
 
 
 def metered(problem: Problem, budget: int, seed: int, *, reference_point: Any = None) -> Metered:

@@ -166,7 +166,7 @@ def _refine(report: Sample, reference_point: Tensor, affordable: int) -> None:
     a row does to the hypervolume. Where computing that would take too long, nothing is refined.
     """
     n, m = report.mean.shape
-    if 2 * n * m * predicted_seconds(n, m) > SECONDS:
+    if 2 * n * m * predicted_seconds(n, m, compiled=True) > SECONDS:
         return
     spent = 0
     while spent < report.cost < affordable:

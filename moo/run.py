@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from moo.archive import Archive
 from moo.base import Candidates, Generator, Setting, Tuner
 from moo.directions import turn
@@ -156,9 +158,10 @@ class Run:
         if len(entered):
             self._additions.append(entered.without_parameters())
         failed = candidates.failed
-        if failed.any():
+        count = int(np.count_nonzero(failed.numpy()))
+        if count:
             self._failures.append(candidates.rows(failed).without_parameters())
-        self._counts["successes"] += len(candidates) - int(failed.sum())
+        self._counts["successes"] += len(candidates) - count
         return len(entered) > 0
 
     def _decoded(self, candidates: Candidates) -> Candidates:

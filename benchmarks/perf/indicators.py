@@ -44,14 +44,15 @@ class Timed:
 
 
 def cpu_ms(run: Callable[[], object]) -> float:
-    """CPU milliseconds of one call, over a window of calls."""
-    calls, start = 0, time.process_time()
-    while True:
-        run()
-        calls += 1
-        elapsed = time.process_time() - start
-        if elapsed >= WINDOW:
-            return 1e3 * elapsed / calls
+    """CPU milliseconds of one call on one thread, over a window of calls."""
+    with one_thread():
+        calls, start = 0, time.process_time()
+        while True:
+            run()
+            calls += 1
+            elapsed = time.process_time() - start
+            if elapsed >= WINDOW:
+                return 1e3 * elapsed / calls
 
 
 def timed(
@@ -325,9 +326,8 @@ def agreement(*, quick: bool) -> Measurement:
                 expected.append(pygmo.hypervolume(inside).compute(ref))
             found = hypervolume(points, ref, directions="min", warn=False)
             worst = max(worst, *(abs(found - value) / max(value, 1e-300) for value in expected))
-            alone = moocore.hv_contributions(points, ref=ref)
             gains = hypervolume_contributions(points, ref, directions="min").numpy()
-            worst = max(worst, float(np.abs(gains - alone).max()) / max(found, 1e-300))
+            worst = max(worst, float(np.abs(gains - losses(points, ref)).max()) / max(found, 1e-300))
     return Measurement(
         met=worst <= 1e-12 if pygmo is not None or worst > 1e-12 else None,
         median=f"{sets:,} sets for each m = 1 to 6",
@@ -336,6 +336,18 @@ def agreement(*, quick: bool) -> Measurement:
         shortfall=f"relative error {worst:.1e}" if worst > 1e-12 else "pygmo is not installed",
         details={"sets": sets, "worst": worst},
     )
+
+
+def losses(points: np.ndarray, ref: np.ndarray) -> np.ndarray:
+    """What moocore's hypervolume loses without each row; 0 for dominated ones, which are left out beforehand.
+
+    Its own contributions are 0 below 1.5e-8 from four objectives on, in whatever unit.
+    """
+    kept = np.flatnonzero(moocore.is_nondominated(points, keep_weakly=True))
+    front, found = points[kept], np.zeros(len(points))
+    whole = moocore.hypervolume(front, ref=ref)
+    found[kept] = [whole - moocore.hypervolume(np.delete(front, row, axis=0), ref=ref) for row in range(len(front))]
+    return found
 
 
 def tied(rng: np.random.Generator, n: int, m: int) -> np.ndarray:
@@ -421,14 +433,13 @@ CASES = (
 )
 
 if __name__ == "__main__":
-    with one_thread():
-        for measure in CASES:
-            result = measure(quick=False)
-            print(f"\n{(measure.__doc__ or '').splitlines()[0]} {result.verdict}")
-            for row in (result.details or {}).get("cases", []):
-                print(
-                    f"  {row['case']:<26} ours {row['ours_ms']:9.3f} ms   {row['peer']:<16} {row['peer_ms']:9.3f} ms   "
-                    f"ratio {row['ratio']:7.2f}   wanted {row['required']}"
-                )
-            if not (result.details or {}).get("cases"):
-                print(f"  {result.median}   worst {result.worst}")
+    for measure in CASES:
+        result = measure(quick=False)
+        print(f"\n{(measure.__doc__ or '').splitlines()[0]} {result.verdict}")
+        for row in (result.details or {}).get("cases", []):
+            print(
+                f"  {row['case']:<26} ours {row['ours_ms']:9.3f} ms   {row['peer']:<16} {row['peer_ms']:9.3f} ms   "
+                f"ratio {row['ratio']:7.2f}   wanted {row['required']}"
+            )
+        if not (result.details or {}).get("cases"):
+            print(f"  {result.median}   worst {result.worst}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from moo.checks import check_count
 from moo.dominance import non_dominated
 from moo.indicators.inputs import Directions, read_point, read_sets
-from moo.indicators.volume import boxes_above, in_range, volume_of_boxes
+from moo.indicators.volume import boxes_above, in_range, volume_above
 
 METHODS = ("greedy", "exact")
 
@@ -64,13 +65,14 @@ def hypervolume_subset(
     m = sets.values.shape[1]
     if method == "exact" and m != 2:
         raise ValueError(f'`method="exact"` takes two objectives. Found {m}: use "greedy".')
-    boxes = boxes_above(sets.neutral(-torch.inf), low).clamp(min=0.0).detach().cpu()
-    in_range(float(boxes.amax(dim=0).prod()) if len(boxes) else 0.0)
+    boxes = boxes_above(sets, low).detach().cpu()
     counted = (boxes > 0).all(dim=1)
     counted[counted.clone()] = non_dominated(boxes[counted])
     numbers = torch.nonzero(counted).flatten()
+    left = boxes[numbers].numpy()
+    in_range(math.prod(left.max(axis=0, initial=0.0).tolist()))
     choose = _best_of_two_objectives if method == "exact" else _greedy
-    return numbers[torch.tensor(choose(boxes[numbers].numpy(), k), dtype=torch.int64)].to(sets.values.device)
+    return numbers[torch.tensor(choose(left, k), dtype=torch.int64)].to(sets.values.device)
 
 
 def _greedy(boxes: np.ndarray, k: int) -> list[int]:
@@ -79,13 +81,14 @@ def _greedy(boxes: np.ndarray, k: int) -> list[int]:
     heapq.heapify(waiting)
     known = [0] * len(boxes)  # how many rows were chosen when a bound was computed
     chosen: list[int] = []
+    origin = np.zeros(boxes.shape[1])
     while waiting and len(chosen) < k:
         place = waiting[0][1]
         if known[place] == len(chosen):
             heapq.heappop(waiting)
             chosen.append(place)
             continue
-        covered = volume_of_boxes(np.minimum(boxes[chosen], boxes[place]))
+        covered = volume_above(np.minimum(boxes[chosen], boxes[place]), origin)
         known[place] = len(chosen)
         heapq.heapreplace(waiting, (covered - float(np.prod(boxes[place])), place))
     return chosen

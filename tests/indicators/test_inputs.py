@@ -1,6 +1,7 @@
 """The front door: what is read, what is dropped, what is refused and how that is said."""
 
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,18 @@ def test_whatever_holds_numbers_is_read_as_float64(value):
     assert read.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
+@pytest.mark.parametrize("value", [np.ones((3, 2))[::-1, ::-1], np.broadcast_to(1.0, (3, 2)), np.ones((2, 3)).T])
+def test_arrays_in_any_layout_are_read_without_a_warning(value):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (read_sets(value).values == 1).all()
+
+
+def test_a_writable_array_may_share_its_memory():
+    value = np.ones((3, 2))
+    assert read_sets(value).values.data_ptr() == value.ctypes.data
+
+
 def test_truth_values_are_numbers():
     assert read_sets([[True, False]]).values.tolist() == [[1.0, 0.0]]
 
@@ -70,7 +83,7 @@ def test_a_list_does_not_pass_through_single_precision():
     ],
 )
 def test_what_holds_no_numbers_is_refused(value):
-    with pytest.raises(TypeError, match="`x` should be an array of numbers. Found "):
+    with pytest.raises(TypeError, match=r"`x` should be an array of numbers\. Found "):
         read_sets(value, name="x")
 
 
@@ -170,7 +183,12 @@ def test_there_is_no_mask_where_every_row_counts():
 
 def test_a_mask_may_be_anything_that_holds_truth_values():
     values = torch.ones(3, 2)
-    for mask in ([True, False, True], (True, False, True), np.array([True, False, True]), torch.tensor([1, 0, 1]).bool()):
+    for mask in (
+        [True, False, True],
+        (True, False, True),
+        np.array([True, False, True]),
+        torch.tensor([1, 0, 1]).bool(),
+    ):
         assert read_sets(values, mask=mask).mask.tolist() == [True, False, True]
     for empty in ([], (), np.empty(0, dtype=bool), torch.empty(0, dtype=torch.bool)):
         assert read_sets([], like=[0.0, 0.0], mask=empty).mask.shape == (0,)
@@ -181,7 +199,7 @@ def test_a_mask_may_be_anything_that_holds_truth_values():
 
 @pytest.mark.parametrize("wrong", [[1, 0, 1], [1.0, 0.0, 1.0], ["yes"] * 3, [None] * 3, [[True], [True, False]], "no"])
 def test_a_mask_of_something_else_is_refused(wrong):
-    with pytest.raises(TypeError, match="`mask` should hold truth values. Found "):
+    with pytest.raises(TypeError, match=r"`mask` should hold truth values\. Found "):
         read_sets(torch.ones(3, 2), mask=wrong)
 
 
@@ -217,7 +235,9 @@ def test_the_set_of_a_batch_is_named():
 
 
 def test_infinitely_good_is_an_error_in_the_direction_that_is_good():
-    with pytest.raises(ValueError, match=r"`x` should be finite where it is good\. Row 0 is \[-inf, 1\.0\]\. Check `dir"):
+    with pytest.raises(
+        ValueError, match=r"`x` should be finite where it is good\. Row 0 is \[-inf, 1\.0\]\. Check `dir"
+    ):
         read_sets([[-math.inf, 1.0]], name="x", directions=["min", "max"])
     assert read_sets([[math.inf, 1.0]], directions=["min", "max"]).counts() == 0
     with pytest.raises(ValueError, match="should be finite where it is good"):
