@@ -252,9 +252,12 @@ def _value(name: str, front: Tensor, context: References) -> float:
     function = resolve({name: indicator.function}, name, "indicator")
     if name == "hypervolume":
         return float(function(front, context.reference_point, warn=False))
+    point = context.scale(context.reference_point[None])[0]
+    if name == "relative_hypervolume" and not bool((context.reference_set > point).all(dim=1).any()):
+        return math.nan  # nothing to be relative to
     given = {
         "reference_set": context.reference_set,
-        "reference_point": context.scale(context.reference_point[None])[0],
+        "reference_point": point,
         "preferences": grid(front.shape[1]),
         "ideal_point": context.scale(context.best[None])[0],
     }

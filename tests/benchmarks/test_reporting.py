@@ -140,7 +140,7 @@ def by_hand(result, name, point, ideal, nadir, reference_set):
     directions = result.config["directions"]
     function = resolve({name: INDICATORS[name].function}, name, "indicator")
     if name == "hypervolume":
-        return function(result.objectives, point, directions, warn=False)
+        return function(result.objectives, point, directions=directions, warn=False)
     sign = torch.tensor([1.0 if word == "max" else -1.0 for word in directions])
     worst = torch.minimum(ideal * sign, nadir * sign)
     span = (ideal - nadir).abs()
@@ -483,7 +483,7 @@ def test_several_problems_are_scored_each_with_its_own_references(own, joint):
 
 # --------------------------------------------------------------------------------------------------- bad input
 def test_unknown_indicators_and_formats_are_refused_with_a_suggestion(own):
-    with pytest.raises(ValueError, match=r"Unknown indicator 'igdplus'\. Did you mean 'igd_plus'\? Known: additive"):
+    with pytest.raises(ValueError, match=r"Unknown indicator 'igdplus'\. Did you mean 'igd_plus'\? Known: averaged"):
         score(load(own).results, ["igdplus"])
     with pytest.raises(ValueError, match=r"Unknown format 'cvs'\. Did you mean 'csv'\? Known: csv, md, table"):
         render(load(own), form="cvs")
