@@ -34,7 +34,7 @@ from torch.nn.functional import pad
 
 from moo.checks import check_finite_rows
 from moo.directions import check_directions, turn
-from moo.indicators.inputs import Directions, Sets, as_numbers, read_sets, score
+from moo.indicators.inputs import Directions, Sets, as_numbers, read_sets, row_in_words, score
 
 Array = NDArray[np.float64]
 
@@ -406,7 +406,7 @@ def _check_positive(name: str, values: Tensor, mask: Tensor | None = None) -> No
     wrong = wrong if mask is None else wrong & mask
     if wrong.any():
         place = torch.nonzero(wrong)[0].tolist()
-        where = f"Row {place[-1]}" + (f" of set {place[0] if len(place) == 2 else place[:-1]}" if place[:-1] else "")
+        where = row_in_words(place)
         raise ValueError(
             f"`{name}` should be above 0 in every objective: ratios mean nothing else. "
             f"{where} is {values[tuple(place)].tolist()}. `epsilon_additive` takes any values."

@@ -176,6 +176,12 @@ def read_point(name: str, value: Any, sets: Sets, directions: Directions) -> Ten
     return point if device.type == "cpu" else point.to(device)
 
 
+def row_in_words(place: Sequence[int]) -> str:
+    """Which row a place `[..., row]` in a batch means: `Row 4`, `Row 4 of set 1`, `Row 4 of set [1, 0]`."""
+    *sets, row = place
+    return f"Row {row}" + (f" of set {sets[0] if len(sets) == 1 else sets}" if sets else "")
+
+
 def score(values: Tensor | float) -> Any:
     """What an indicator returns: a float for one set, a tensor `[...]` for a batch or where a gradient flows."""
     return values if isinstance(values, float) or values.ndim or values.requires_grad else float(values)
@@ -202,7 +208,7 @@ def _sort_out(name: str, values: Tensor, words: Sequence[str] | None, mask: Tens
             remedy = ' nan="drop" leaves such rows out.'
         else:
             advice, remedy = "should be finite where it is good", " Check `directions`."
-        where = f"Row {place[-1]}" + (f" of set {place[0] if len(place) == 2 else place[:-1]}" if place[:-1] else "")
+        where = row_in_words(place)
         found = (row if words is None else turn(row, words)).tolist()
         raise ValueError(f"`{name}` {advice}. {where} is {found}.{remedy}")
     bad = counted & (plain == -torch.inf).any(dim=-1)

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 
 from moo.checks import check_count
 from moo.indicators.filters import by_device, descending, in_chunks, non_dominated_sets
-from moo.indicators.inputs import Directions, Sets, read_point, read_sets, score
+from moo.indicators.inputs import Directions, Sets, read_point, read_sets, row_in_words, score
 from moo.indicators.r2_integrals import r2_exact_2d, r2_exact_3d, r2_exact_4d
 from moo.preferences import check_preferences, das_dennis
 
@@ -190,7 +190,7 @@ def _read(objectives: Any, ideal_point: Any, directions: Directions, mask: Any, 
         lacking = torch.where(sets.mask[..., None], lacking, 0.0)
     if lacking.numel() and lacking.detach().min().item() < 0:
         *place, column = torch.nonzero(lacking < 0)[0].tolist()
-        row = f"Row {place[-1]}" + (f" of set {place[0] if len(place) == 2 else place[:-1]}" if place[:-1] else "")
+        row = row_in_words(place)
         own = -1.0 if directions is not None and _minimised(directions, column) else 1.0
         found, best = own * float(sets.values[*place, column]), own * float(ideal[column])
         raise ValueError(
