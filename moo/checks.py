@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
@@ -59,21 +61,19 @@ def check_number(name: str, value: object, meaning: str, *, zero: bool = False) 
     return float(value)
 
 
-def _numbers(value: Any) -> torch.Tensor:
-    """Read `value` as a float64 tensor on the CPU; a list never passes through torch's float32 default."""
+def _numbers(value: Any) -> NDArray[np.float64]:
+    """Read `value` as a float64 array that can be a tensor; a list never passes through torch's float32 default."""
     import numpy as np
     import torch
 
     if isinstance(value, torch.Tensor):
         if value.is_complex():
             raise TypeError("its numbers are complex")
-        if value.dtype == torch.float64 and value.device.type == "cpu":
-            return value.detach()
-        return value.detach().to(device="cpu", dtype=torch.float64)
+        return value.to(device="cpu", dtype=torch.float64).numpy(force=True)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"its type is {array.dtype}")
-    return torch.from_numpy(array.astype(np.float64))  # a copy: reversed and read-only arrays cannot be tensors
+    return array.astype(np.float64)  # a copy: reversed and read-only arrays cannot be tensors
 
 
 def check_matrix(name: str, value: Any, *, columns: int | None = None, rows: int | None = None) -> torch.Tensor:
@@ -85,8 +85,10 @@ def check_matrix(name: str, value: Any, *, columns: int | None = None, rows: int
         TypeError: It cannot be read as numbers.
         ValueError: It is not two-dimensional or has another number of rows or columns.
     """
+    import torch
+
     try:
-        tensor = _numbers(value)
+        tensor = torch.from_numpy(_numbers(value))
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"`{name}` should be an array of numbers. Found {type(value).__name__}: {error}") from error
     wanted = f"[{'n' if rows is None else rows}, {'m' if columns is None else columns}]"
@@ -103,15 +105,22 @@ def check_vector(name: str, value: Any, length: int) -> torch.Tensor:
         TypeError: It cannot be read as numbers.
         ValueError: It has another shape, or a value that is not finite.
     """
+    import torch
+
+    return torch.from_numpy(check_vector_array(name, value, length))
+
+
+def check_vector_array(name: str, value: Any, length: int) -> NDArray[np.float64]:
+    """`check_vector` with an array as its result."""
     try:
-        tensor = _numbers(value)
+        array = _numbers(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"`{name}` should be a list of {length} numbers. Found {value!r}.") from error
-    if tensor.shape != (length,):
-        raise ValueError(f"`{name}` should be a list of {length} numbers. Found shape {list(tensor.shape)}.")
-    if not all(map(math.isfinite, tensor.tolist())):
-        raise ValueError(f"`{name}` should be finite. Found {tensor.tolist()}.")
-    return tensor
+    if array.shape != (length,):
+        raise ValueError(f"`{name}` should be a list of {length} numbers. Found shape {list(array.shape)}.")
+    if not all(map(math.isfinite, array.tolist())):
+        raise ValueError(f"`{name}` should be finite. Found {array.tolist()}.")
+    return array
 
 
 def check_finite_rows(name: str, tensor: torch.Tensor) -> torch.Tensor:

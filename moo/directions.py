@@ -6,10 +6,14 @@ Behind `Metered` every objective is maximised; what a person touches is in the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
+
+    Numbers = TypeVar("Numbers", torch.Tensor, NDArray[np.float64])
 
 DIRECTIONS = ("min", "max")
 
@@ -36,12 +40,18 @@ def check_directions(directions: str | Sequence[str] | None, num_objectives: int
     return words
 
 
-def signs(directions: Sequence[str], like: torch.Tensor) -> torch.Tensor:
-    """`+1` for a maximised and `-1` for a minimised objective, `[m]`, in the dtype and on the device of `like`."""
-    return like.new_tensor([1.0 if word == "max" else -1.0 for word in directions])
+def signs(directions: Sequence[str], like: Numbers) -> Numbers:
+    """`+1` for a maximised and `-1` for a minimised objective, `[m]`: as `like` an array or a tensor, on its device."""
+    import numpy as np
+    import torch
+
+    numbers = [1.0 if word == "max" else -1.0 for word in directions]
+    if isinstance(like, np.ndarray):
+        return np.array(numbers, dtype=like.dtype)
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device)
 
 
-def turn(objectives: torch.Tensor, directions: Sequence[str]) -> torch.Tensor:
+def turn(objectives: Numbers, directions: Sequence[str]) -> Numbers:
     """Turn objectives `[..., m]` from the problem's directions to the inside, or back: it is its own inverse."""
     if "min" not in directions:
         return objectives

@@ -93,7 +93,7 @@ def non_dominated(
     """
     sets = read_sets(objectives, directions=directions, mask=mask, nan=nan)
     if sets.plain and sets.mask is None:
-        return torch.from_numpy(non_dominated_cloud(sets.values.numpy(), keep_duplicates))
+        return torch.from_numpy(non_dominated_cloud(sets.array(), keep_duplicates))
     if sets.values.shape[-1] > 2 and _by_loop(sets):
         return sets.loop(lambda rows: non_dominated_cloud(rows, keep_duplicates), fill=False)
     marked = non_dominated_sets(sets.neutral(-math.inf), keep_duplicates)
@@ -120,7 +120,7 @@ def pareto_ranks(objectives: Any, *, directions: Directions = None, mask: Any = 
     """
     sets = read_sets(objectives, directions=directions, mask=mask, nan=nan)
     if sets.plain and sets.mask is None:
-        return torch.from_numpy(_ranks(sets.values.numpy()))
+        return torch.from_numpy(_ranks(sets.array()))
     if _by_loop(sets):
         return sets.loop(_ranks, fill=-1)
     ranks = ranks_sets(sets.neutral(-math.inf))

@@ -4,7 +4,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moo.checks import check_count, check_finite_rows, check_matrix, check_number, check_vector, unknown_name
+from moo.checks import (
+    check_count,
+    check_finite_rows,
+    check_matrix,
+    check_number,
+    check_vector,
+    check_vector_array,
+    unknown_name,
+)
 
 
 # ------------------------------------------------------------------------------------------------- names
@@ -107,6 +115,38 @@ def test_matrices_become_float64_on_the_cpu(value):
 def test_a_list_keeps_its_float64_digits():
     assert check_matrix("x", [[0.1]]).item() == 0.1
     assert check_vector("x", [0.1], 1).item() == 0.1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, 2],
+        (1.0, 2.0),
+        np.array([2.0, 1.0])[::-1],
+        np.broadcast_to(np.arange(1, 3), 2),
+        np.array([1, 2], dtype=">f4"),
+        torch.tensor([1, 2]),
+        torch.tensor([1.0, 2.0], requires_grad=True),
+        torch.tensor([1.0, 2.0], dtype=torch.bfloat16),
+        torch.tensor([1 - 1j, 1 - 2j]).conj().imag,
+    ],
+    ids=[
+        "list",
+        "tuple",
+        "reversed",
+        "read-only",
+        "other bytes",
+        "int64",
+        "needs gradient",
+        "bfloat16",
+        "negated view",
+    ],
+)
+def test_vectors_become_float64_tensors_or_arrays(value):
+    found, array = check_vector("x", value, 2), check_vector_array("x", value, 2)
+    assert (type(found), type(array), found.dtype, array.dtype) == (torch.Tensor, np.ndarray, torch.float64, np.float64)
+    assert not found.requires_grad
+    assert found.tolist() == array.tolist() == [1.0, 2.0]
 
 
 def test_the_matrix_of_an_array_is_a_copy():

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -41,6 +42,8 @@ def test_turning_twice_changes_nothing_and_once_negates_what_is_minimised(direct
         expected = -before[:, column] if word == "min" else before[:, column]
         assert torch.equal(turned[:, column], expected)
     assert torch.equal(turn(turned, directions), before)
+    array = objectives.numpy()
+    assert np.array_equal(turn(array, directions), turned.numpy())
     assert torch.equal(objectives, before)
 
 
@@ -50,6 +53,15 @@ def test_type_follows_the_input(dtype):
     assert turn(values, ("min", "max")).dtype == dtype
     assert turn(values, ("min", "max"))[1, 2].tolist() == [-1, 1]
     assert signs(("min", "max"), values).dtype == dtype
+    array = turn(values.numpy(), ("min", "max"))
+    assert type(array) is np.ndarray
+    assert array.dtype == values.numpy().dtype
+
+
+def test_a_view_that_is_negated_only_when_read_is_turned():
+    values = torch.tensor([[1 - 2j, 3 - 4j]]).conj().imag
+    assert values.is_neg()
+    assert turn(values, ("min", "max")).tolist() == [[-2.0, 4.0]]
 
 
 def test_nan_and_infinities_survive():

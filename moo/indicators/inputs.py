@@ -4,41 +4,75 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
-from moo.checks import check_vector
+from moo.checks import check_vector_array
 from moo.directions import check_directions, turn
 
+Array = NDArray[np.float64]
 Directions = str | Sequence[str] | None
 
 
-class Sets(NamedTuple):
+class Sets:
     """Sets of objectives, every one maximised.
 
+    A plain set can be held as an array until somebody asks for `values`: compiled libraries take arrays, and beside a
+    small set a few calls of torch cost more than all the rest.
+
     Attributes:
-        values: float64 `[..., n, m]`, finite; rows that do not count hold zeros.
         mask: Rows that count, bool `[..., n]`; None: all of them.
         hopeless: Whether a set held rows that are infinitely bad in an objective, bool `[...]`; None: none did. They do
             not count: such a row is dominated by whatever there is.
     """
 
-    values: Tensor
-    mask: Tensor | None = None
-    hopeless: Tensor | None = None
+    __slots__ = ("_held", "hopeless", "mask")
+
+    def __init__(self, values: Tensor | Array, mask: Tensor | None = None, hopeless: Tensor | None = None) -> None:
+        self._held = values
+        self.mask = mask
+        self.hopeless = hopeless
+
+    @property
+    def values(self) -> Tensor:
+        """float64 `[..., n, m]`, finite; rows that do not count hold zeros."""
+        if isinstance(self._held, np.ndarray):
+            self._held = torch.from_numpy(self._held)
+        return self._held
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(..., n, m)`."""
+        return self._held.shape
 
     @property
     def single(self) -> bool:
         """Whether this is one set, `[n, m]`."""
-        return self.values.ndim == 2
+        return self._held.ndim == 2
 
     @property
     def plain(self) -> bool:
         """Whether this is one set on the CPU through which no gradient flows: what compiled libraries take."""
-        return self.single and self.values.device.type == "cpu" and not self.values.requires_grad
+        return isinstance(self._held, np.ndarray) or _is_plain(self._held)
+
+    def array(self) -> Array:
+        """The rows of a plain set that count, `[k, m]`; nothing may write to them."""
+        if self.mask is None and isinstance(self._held, np.ndarray):
+            return self._held
+        return self.rows().numpy(force=True)
+
+    def beside(self, point: Array) -> Tensor:
+        """A point `[m]` as a tensor on the device of the sets."""
+        return torch.from_numpy(point).to(self.values.device)
+
+    def _replace(self, values: Tensor) -> Sets:
+        """The same sets with other values."""
+        return Sets(values, self.mask, self.hopeless)
 
     def neutral(self, fill: float) -> Tensor:
         """The values, with rows that do not count full of `fill`."""
@@ -60,7 +94,7 @@ class Sets(NamedTuple):
         Where it gives a value per row, `fill` is the value of rows that do not count, and the result is `[..., n]`.
         """
         *leading, n, m = self.values.shape
-        values = self.values.detach().cpu().reshape(-1, n, m).numpy()
+        values = self.values.numpy(force=True).reshape(-1, n, m)
         masks = None if self.mask is None else self.mask.cpu().reshape(len(values), n).numpy()
         found = [function(rows if masks is None else rows[masks[i]]) for i, rows in enumerate(values)]
         if fill is None:
@@ -103,7 +137,7 @@ def read_sets(
     if _is_bare(objectives):
         shape = np.shape(like)
         objectives = torch.empty(0, max(1, shape[-1]) if shape else 1)
-    values = as_numbers(name, objectives)
+    values: Any = _as_array_if_plain(name, objectives)
     if values.ndim < 2:
         raise ValueError(
             f"`{name}` should have shape [n, m], or [..., n, m] for a batch of sets. Found {list(values.shape)}."
@@ -111,12 +145,15 @@ def read_sets(
     if values.shape[-1] == 0:
         raise ValueError(f"`{name}` should have at least one column. Found shape {list(values.shape)}.")
     words = None if directions is None else check_directions(directions, values.shape[-1])
-    counted = None if mask is None else read_mask(mask, values)
     finite = _all_finite(values)
     if words is not None:
         values = turn(values, words)
-    if finite:
-        return Sets(values, counted) if counted is None else Sets(values.where(counted[..., None], 0.0), counted)
+    if finite and mask is None:
+        return Sets(values)
+    values = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+    counted = None if mask is None else read_mask(mask, values)
+    if finite and counted is not None:
+        return Sets(values.where(counted[..., None], 0.0), counted)
     return _sort_out(name, values, words, counted, drop=nan == "drop")
 
 
@@ -130,6 +167,11 @@ def as_numbers(name: str, value: Any) -> Tensor:
         if value.is_complex():
             raise TypeError(f"`{name}` should be an array of numbers. Found complex ones.")
         return value if value.dtype == torch.float64 else value.to(torch.float64)
+    return torch.from_numpy(_as_array(name, value))
+
+
+def _as_array(name: str, value: Any) -> Array:
+    """An array or nested list as a float64 array that can be a tensor."""
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -138,7 +180,23 @@ def as_numbers(name: str, value: Any) -> Tensor:
         raise TypeError(f"`{name}` should be an array of numbers. Found {type(value).__name__} of {array.dtype}.")
     if array.dtype != np.float64 or not array.flags.carray:
         array = array.astype(np.float64, order="C")  # a copy: reversed and read-only arrays cannot be tensors
-    return torch.from_numpy(array)
+    return array
+
+
+def _as_array_if_plain(name: str, value: Any) -> Tensor | Array:
+    """`as_numbers`, but an array where that is plain."""
+    if isinstance(value, Tensor):
+        tensor = as_numbers(name, value)
+        return tensor.numpy(force=True) if _is_plain(tensor) else tensor
+    array = _as_array(name, value)
+    return array if array.ndim == 2 else torch.from_numpy(array)
+
+
+def _is_plain(values: Tensor) -> bool:
+    """Whether this is one set on the CPU through which no gradient flows, backwards or forwards."""
+    if values.ndim != 2 or not values.is_cpu or values.requires_grad:
+        return False
+    return unpack_dual(values).tangent is None  # type: ignore[no-untyped-call]
 
 
 def read_mask(mask: Any, values: Tensor) -> Tensor:
@@ -167,13 +225,15 @@ def read_mask(mask: Any, values: Tensor) -> Tensor:
 
 
 def read_point(name: str, value: Any, sets: Sets, directions: Directions) -> Tensor:
-    """A point `[m]` in the caller's directions, finite, maximised, on the device of the sets."""
-    m = sets.values.shape[-1]
-    point = check_vector(name, value, m)
-    if directions is not None:
-        point = turn(point, check_directions(directions, m))
-    device = sets.values.device
-    return point if device.type == "cpu" else point.to(device)
+    """A point `[m]`, given in the caller's directions: finite, maximised, on the device of the sets."""
+    return sets.beside(read_point_array(name, value, sets, directions))
+
+
+def read_point_array(name: str, value: Any, sets: Sets, directions: Directions) -> Array:
+    """`read_point` with an array as its result."""
+    m = sets.shape[-1]
+    point = check_vector_array(name, value, m)
+    return point if directions is None else turn(point, check_directions(directions, m))
 
 
 def row_in_words(place: Sequence[int]) -> str:
@@ -187,7 +247,9 @@ def score(values: Tensor | float) -> Any:
     return values if isinstance(values, float) or values.ndim or values.requires_grad else float(values)
 
 
-def _all_finite(values: Tensor) -> bool:
+def _all_finite(values: Tensor | Array) -> bool:
+    if isinstance(values, np.ndarray):
+        return bool(np.isfinite(values).all())
     total = float(values.detach().sum())  # the quickest look at all of them; a sum of finite ones may overflow
     return math.isfinite(total) or bool(torch.isfinite(values).all())
 

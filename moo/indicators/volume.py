@@ -18,7 +18,7 @@ from moo.checks import check_count
 from moo.dominance import non_dominated
 from moo.indicators.distance import read_with_reference
 from moo.indicators.filters import non_dominated_cloud
-from moo.indicators.inputs import Directions, Sets, read_point, read_sets, score
+from moo.indicators.inputs import Directions, Sets, read_point, read_point_array, read_sets, score
 from moo.indicators.sweeps import (
     exclusive_volumes_2d,
     exclusive_volumes_3d,
@@ -76,10 +76,10 @@ def hypervolume(
             the range of float64, or a gradient of five or more objectives is asked for.
     """
     sets = read_sets(objectives, like=reference_point, directions=directions, mask=mask, nan=nan)
-    low = read_point("reference_point", reference_point, sets, directions)
+    low = read_point_array("reference_point", reference_point, sets, directions)
     volumes = _volumes(sets, low, max_seconds)
     if warn and (volumes == 0.0 if isinstance(volumes, float) else bool((volumes == 0).any())):
-        _warn_of_outsiders(sets, low, reference_point)
+        _warn_of_outsiders(sets, sets.beside(low), reference_point)
     return score(volumes)
 
 
@@ -148,7 +148,7 @@ def relative_hypervolume(
             point.
     """
     sets, reference = read_with_reference(objectives, reference_set, directions, mask, nan)
-    low = read_point("reference_point", reference_point, sets, directions)
+    low = read_point_array("reference_point", reference_point, sets, directions)
     whole = float(_volumes(Sets(reference), low, MAX_SECONDS))
     if not whole > 0:
         raise ValueError(
@@ -227,14 +227,14 @@ def in_range(volumes: Numbers) -> Numbers:
     return volumes
 
 
-def _volumes(sets: Sets, low: Tensor, max_seconds: float) -> Any:
+def _volumes(sets: Sets, low: np.ndarray, max_seconds: float) -> Any:
     """Of each set: a float for one on the CPU, otherwise a tensor `[...]`."""
-    rows, m = sets.values.shape[-2:]
+    rows, m = sets.shape[-2:]
     if predicted_seconds(rows, m) > max_seconds:
-        hard = _most_non_dominated(sets, low)
+        hard = _most_non_dominated(sets, sets.beside(low))
         seconds = predicted_seconds(hard, m)
         if hard and seconds > max_seconds:
-            estimate = _approximate(sets, low, samples=2**14, replicates=8, seed=0)
+            estimate = _approximate(sets, sets.beside(low), samples=2**14, replicates=8, seed=0)
             warnings.warn(
                 f"The exact hypervolume of {hard} points of {m} objectives would take about {seconds:.2g} s: this is "
                 f"an approximation, with a standard error of {float(estimate.error.max()):.2g}. `max_seconds` sets the "
@@ -244,7 +244,7 @@ def _volumes(sets: Sets, low: Tensor, max_seconds: float) -> Any:
             )
             return estimate.value
     if sets.plain:
-        return in_range(volume_above(sets.rows().numpy(), low.numpy()))
+        return in_range(volume_above(sets.array(), low))
     return in_range(_of_batch(sets, low))
 
 
@@ -271,9 +271,9 @@ def _sides(rows: np.ndarray, low: np.ndarray) -> np.ndarray:
     return sides
 
 
-def _of_batch(sets: Sets, low: Tensor) -> Tensor:
+def _of_batch(sets: Sets, low: np.ndarray) -> Tensor:
     """Of each set, `[...]`."""
-    boxes = sets.neutral(-math.inf) - low
+    boxes = sets.neutral(-math.inf) - sets.beside(low)
     n, m = boxes.shape[-2:]
     if n == 0:
         return boxes.sum(dim=(-2, -1))
@@ -283,8 +283,7 @@ def _of_batch(sets: Sets, low: Tensor) -> Tensor:
         return SWEEPS[m](boxes)
     if boxes.requires_grad:
         raise ValueError(f"The hypervolume has a gradient up to four objectives. Found {m}: use `objectives.detach()`.")
-    point = low.cpu().numpy()
-    return sets.loop(lambda rows: volume_above(rows, point))
+    return sets.loop(lambda rows: volume_above(rows, low))
 
 
 def _warn_of_outsiders(sets: Sets, low: Tensor, reference_point: Any) -> None:

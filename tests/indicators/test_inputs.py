@@ -9,8 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
-from moo.indicators.inputs import Sets, as_numbers, read_mask, read_point, read_sets, score
+from moo.indicators import hypervolume, hypervolume_contributions
+from moo.indicators.inputs import Sets, as_numbers, read_mask, read_point, read_point_array, read_sets, score
 
 moderate = settings(max_examples=60, deadline=None)
 shapes = st.lists(st.integers(0, 4), min_size=2, max_size=4).map(lambda shape: (*shape[:-1], shape[-1] + 1))
@@ -131,6 +133,7 @@ def test_a_point_is_turned_with_the_sets():
     assert read_point("x", [3, 4], sets, ["min", "max"]).tolist() == [-3.0, 4.0]
     assert read_point("x", (3, 4), sets, None).tolist() == [3.0, 4.0]
     assert read_point("x", np.array([3.0, 4.0]), sets, "min").tolist() == [-3.0, -4.0]
+    assert read_point_array("x", torch.tensor([3, 4]), sets, ["max", "min"]).tolist() == [3.0, -4.0]
 
 
 @pytest.mark.parametrize("wrong", [[1.0], [[1.0, 2.0]], 1.0, []])
@@ -281,8 +284,155 @@ def test_a_loop_gives_each_set_its_own(leading):
     assert some.loop(lambda rows: np.zeros(len(rows), dtype=bool), fill=True).dtype == torch.bool
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # what torch does when it first looks forwards
 def test_plain_is_what_a_library_takes():
     values = torch.ones(2, 2, dtype=torch.float64)
     assert Sets(values).plain
     assert not Sets(values[None]).plain
     assert not Sets(values.clone().requires_grad_()).plain
+    with dual_level():
+        assert not Sets(make_dual(values, values)).plain
+
+
+# --- one set held as an array -----------------------------------------------------------------------------------------
+
+LAYOUTS = {
+    "array": lambda values: values,
+    "read-only": lambda values: np.broadcast_to(values, values.shape),
+    "reversed": lambda values: np.ascontiguousarray(values[::-1, ::-1])[::-1, ::-1],
+    "by columns": np.asfortranarray,
+    "strided": lambda values: np.repeat(np.repeat(values, 2, axis=0), 3, axis=1)[::2, ::3],
+    "other bytes": lambda values: values.astype(">f8"),
+    "float32": lambda values: values.astype(np.float32),
+    "list": lambda values: values.tolist() or values,
+    "tensor": torch.tensor,
+    "tensor by columns": lambda values: torch.tensor(values.T.copy()).T,
+    "tensor of float32": lambda values: torch.tensor(values, dtype=torch.float32),
+    "negated view": lambda values: torch.complex(torch.tensor(values), -torch.tensor(values)).conj().imag,
+    "gradient": lambda values: torch.tensor(values, requires_grad=True),
+}
+
+
+def outcome(function, *arguments, **options):
+    """What a function returns, warns of and raises; an error speaks of a batch of one set as of that set."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = function(*arguments, **options)
+        except (TypeError, ValueError) as error:
+            return type(error), str(error).replace(" of set 0", "")
+    return found, [str(warning.message).split(":")[0] for warning in caught]
+
+
+def as_batch(value):
+    """A set as a batch of one, which is never held as an array."""
+    return value[None] if hasattr(value, "shape") else [value]
+
+
+FAULTS = [math.nan, math.inf, -math.inf]
+
+
+@st.composite
+def sets_with_faults(draw, faults):
+    """One set in some layout, its number of columns, options; a few of its values are faults."""
+    n, m = draw(st.integers(0, 6)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    values = rng.integers(-4, 5, size=(n, m)) / 4
+    for fault in draw(st.lists(st.sampled_from(faults), max_size=3)) if n else []:
+        values[rng.integers(n), rng.integers(m)] = fault
+    layout = draw(st.sampled_from(sorted(LAYOUTS)))
+    values = np.where(np.abs(values) == 1e308, values / 1e270, values) if "float32" in layout else values
+    options = {
+        "directions": draw(st.sampled_from([None, "min", "max", rng.choice(["min", "max"], m).tolist(), ["min"] * 5])),
+        "nan": draw(st.sampled_from(["raise", "drop"])),
+        "mask": draw(st.sampled_from([None, None, rng.random(n) < 0.7])),
+    }
+    return LAYOUTS[layout](values), m, options
+
+
+@settings(max_examples=300, deadline=None)
+@given(sets_with_faults([*FAULTS, 1e308, -1e308]))
+def test_a_set_held_as_an_array_is_read_by_the_rules_for_tensors(case):
+    value, _, options = case
+    mask = options.pop("mask")
+    found = outcome(read_sets, value, mask=mask, **options)
+    expected = outcome(read_sets, as_batch(value), mask=None if mask is None else mask[None], **options)
+    if not isinstance(found[0], Sets):
+        assert found == expected
+        return
+    assert found[1] == expected[1] == []
+    one, many = found[0], expected[0]
+    assert not isinstance(many._held, np.ndarray)
+    counted = torch.ones(one.shape[0], dtype=torch.bool) if one.mask is None else one.mask
+    assert one.shape == many.shape[1:]
+    assert one.plain == (not one.values.requires_grad)
+    if one.plain:
+        again = read_sets(value, mask=mask, **options)
+        assert np.array_equal(again.array(), many.values[0][counted])
+    assert torch.equal(one.values, many.values[0])
+    assert (one.mask is None) == (many.mask is None)
+    assert many.mask is None or torch.equal(one.mask, many.mask[0])
+    assert (one.hopeless is None) == (many.hopeless is None)
+    assert many.hopeless is None or one.hopeless == many.hopeless[0]
+
+
+@settings(max_examples=300, deadline=None)
+@given(sets_with_faults(FAULTS), st.sampled_from([0.0, -2.0, 5.0, math.nan]))
+def test_the_hypervolume_of_a_set_is_that_of_a_batch_of_it(case, level):
+    value, m, options = case
+    mask = options.pop("mask")
+    point = [level] * m
+    found = outcome(hypervolume, value, point, mask=mask, **options)
+    expected = outcome(hypervolume, as_batch(value), point, mask=None if mask is None else mask[None], **options)
+    if isinstance(found[0], type):
+        assert found == expected
+        return
+    volume = found[0].item() if torch.is_tensor(found[0]) else found[0]
+    assert volume == pytest.approx(expected[0].item(), rel=1e-12)
+    assert len(found[1]) == len(expected[1])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor, np.ndarray.tolist])
+def test_finite_values_whose_sum_overflows_are_read_without_a_warning(kind):
+    values = np.full((4, 3), 1.7e308)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(read_sets(kind(values)).array(), values)
+        assert read_sets(as_batch(kind(values))).mask is None
+        mixed = values * [[1], [-1], [1], [-1]]
+        assert np.array_equal(read_sets(kind(mixed), directions="min").array(), -mixed)
+        mixed[3, 2] = math.inf
+        with pytest.raises(ValueError, match=r"Row 3 is \[-1\.7e\+308, -1\.7e\+308, inf\]"):
+            read_sets(kind(mixed))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_a_plain_set_shares_its_memory_and_becomes_a_tensor_where_one_is_asked_for(kind):
+    values = np.ones((3, 2))
+    sets = read_sets(kind(values))
+    assert sets.array().ctypes.data == values.ctypes.data
+    assert sets.values.data_ptr() == values.ctypes.data
+    assert sets.values is sets.values
+    assert sets.array().ctypes.data == values.ctypes.data
+
+
+def test_the_array_of_a_set_has_the_rows_that_count():
+    assert read_sets([[1.0], [2.0], [3.0]], mask=[True, False, True]).array().tolist() == [[1.0], [3.0]]
+    assert read_sets([[1.0], [math.nan]], nan="drop").array().tolist() == [[1.0]]
+
+
+def test_other_values_keep_the_rows_that_count():
+    sets = read_sets([[1.0], [-math.inf]])
+    other = sets._replace(values=sets.values + 1)
+    assert other.values.tolist() == [[2.0], [1.0]]
+    assert (other.mask is sets.mask, other.hopeless is sets.hopeless) == (True, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+def test_a_derivative_forwards_is_not_lost():
+    values = torch.tensor([[1.0, 3.0], [2.0, 1.0]], dtype=torch.float64)
+    with dual_level():
+        moving = make_dual(values, torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64))
+        found = unpack_dual(hypervolume_contributions(moving, [0.0, 0.0]))
+        assert found.primal.tolist() == [2.0, 1.0]
+        assert found.tangent.tolist() == [0.0, 6.0]
