@@ -246,11 +246,18 @@ class EnvironmentProblem(Problem, Protocol):
 
 
 class ConstructionProblem(Problem, Protocol):
-    """Objects built action by action, deterministic and acyclic; only `evaluate` is counted. Unit: evaluations."""
+    """Objects built action by action, deterministic and acyclic; only `evaluate` is counted. Unit: evaluations.
+
+    All methods follow the device of the states they are given. A problem may also have `potential(state [n, ...])`, the
+    objectives `[n, m]` of unfinished states, for losses that look at the reward so far.
+    """
 
     kind: str = "construction"
     num_actions: int
     max_steps: int
+    feature_sizes: tuple[int, ...]
+    unit_objectives: bool = False  # every objective is maximised, from about 0 (worthless) to 1 (ideal)
+    potential_costs: bool = False  # whether `potential`, where there is one, takes an evaluation of each state
 
     def start(self, n: int) -> Tensor:
         """The empty object, `n` times: integer state `[n, ...]`."""
@@ -269,7 +276,15 @@ class ConstructionProblem(Problem, Protocol):
         ...
 
     def backward_mask(self, state: Tensor) -> Tensor:
-        """Actions that can have been the last, bool `[n, num_actions]`."""
+        """Actions that can have been the last, bool `[n, num_actions]`; none at the start."""
+        ...
+
+    def features(self, state: Tensor) -> Tensor:
+        """What a policy reads: whole numbers `[n, f]` from 0, those of column j below `feature_sizes[j]`.
+
+        All that matters: states of equal features have the same legal actions, these lead to equal features, and
+        finished states of equal features have equal objectives.
+        """
         ...
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor | Evaluation:

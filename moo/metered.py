@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from moo.base import AskTell, Candidates, Evaluation, Problem
-from moo.checks import check_count, check_matrix, check_vector
+from moo.checks import check_count, check_finite_rows, check_matrix, check_vector
 from moo.directions import turn
 from moo.dominance import non_dominated
 from moo.journal import Journal, join_evaluations
@@ -152,6 +152,25 @@ class Metered:
                 journal.append(rows[known:], fresh, start + known)
             parts.append(fresh)
         return self._candidates(rows, join_evaluations(parts), start, preferences, extras)
+
+    @property
+    def has_potential(self) -> bool:
+        """Whether a construction problem says what unfinished states are worth."""
+        return hasattr(self._problem, "potential")
+
+    def potential(self, states: Tensor) -> Tensor:
+        """What a construction problem says of unfinished states `[n, ...]`: objectives `[n, m]`, maximised, on the CPU.
+
+        One unit each is paid where the problem needs true objectives for it (`potential_costs`).
+
+        Raises:
+            ValueError: The shape is wrong or a value is not finite.
+        """
+        if getattr(self._problem, "potential_costs", False):
+            self._pay(len(states))
+        values = self._column("potential", self._problem.potential(states), len(states), self._problem.num_objectives)
+        check_finite_rows(f"potential of problem {self._problem.name}", values)
+        return turn(values, self._problem.directions)
 
     def probe(self) -> Candidates:
         """Let a function's adapter find out whether it takes whole batches, paying for rows evaluated both ways."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from moo.base import Candidates, ConstructionProblem, EnvironmentProblem, Evaluation, Oracle, TextProblem, VectorProblem
+from moo.gflow.policies import ConditionalPolicy
 from moo.options import Option
 from moo.seeding import torch_generator
 from moo.space import Space, categorical, integer, real
@@ -123,6 +124,7 @@ class ToyConstruction(ConstructionProblem):
         self.directions = ("max",) * num_objectives
         self.length = length
         self.num_actions, self.max_steps = 4, length + 1
+        self.feature_sizes = (5,) * (length + 1)
         self.reference_point = [-0.1] * num_objectives
 
     def start(self, n):
@@ -149,6 +151,9 @@ class ToyConstruction(ConstructionProblem):
     def backward_mask(self, state):
         last = state.gather(1, (self._filled(state) - 1).clamp(min=0)[:, None]).squeeze(1)
         return torch.nn.functional.one_hot(last.clamp(min=0), 4).bool() & (self._filled(state) > 0)[:, None]
+
+    def features(self, state):
+        return state + 1
 
     def evaluate(self, solutions, generator=None):
         shares = [(solutions == letter).sum(dim=1) / self.length for letter in (0, 1, 2)]
@@ -318,6 +323,20 @@ class ToyWriter:
             self.logits.copy_(state["logits"])
         self.adam.load_state_dict(state["adam"])
         self.steps, self.wants_setting = state["steps"], state["wants_setting"]
+
+
+def small_policy(problem, *, flow=True, backward=True, condition_size=3, seed=0):
+    """A small conditional policy for a construction problem."""
+    return ConditionalPolicy(
+        problem.feature_sizes,
+        problem.num_actions,
+        condition_size,
+        hidden=16,
+        layers=2,
+        flow=flow,
+        backward=backward,
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 TOY_GENERATORS = {"toy-conditional": "inputs:ToyConditional", "toy-writer": "inputs:ToyWriter"}

@@ -8,7 +8,7 @@ from inputs import TOY_GENERATORS, TOY_PROBLEMS, ToyVector
 import moo
 from moo.adapters.encodings import encoding_for
 from moo.base import Conditional, unsuitable
-from moo.choosing import choose_device, make_tuner
+from moo.choosing import choose_device, make_tuner, solution_shape
 from moo.generators import GENERATORS
 from moo.metered import metered
 from moo.options import resolve_options
@@ -18,7 +18,7 @@ from moo.storage import read_state, write_state
 DEVICE = choose_device(__import__("os").environ.get("MOO_TEST_DEVICE", "cpu"))
 METHODS = {**GENERATORS, **TOY_GENERATORS}
 BUDGETS = {"vector": 130, "environment": 2000, "construction": 90, "text": 100}
-SMALL = {"population": 20, "batch": 20, "episodes": 2}
+SMALL = {"population": 20, "batch": 20, "batches": 1, "episodes": 2}
 SLOW = {"qlognehvi": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "samples": 16}}
 SLOW_BUDGET = 26
 
@@ -197,16 +197,19 @@ def test_noise_is_drawn_from_the_seed(method, kind):
     assert first.shape != other.shape or not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if hasattr(resolve(METHODS, m, "method"), "sample")])
-def test_conditional_methods_sample_without_learning_or_paying(method):
-    generator, meter, tuner = make(method, "vector")
+@pytest.mark.parametrize(
+    ("method", "kind"), [p for p in fitting() if hasattr(resolve(METHODS, p.values[0], "method"), "sample")]
+)
+def test_conditional_methods_sample_without_learning_or_paying(method, kind):
+    generator, meter, tuner = make(method, kind)
     advance(generator, meter, tuner, 2)
     assert isinstance(generator, Conditional)
     used, state = meter.used, str(generator.state_dict())
     wanted = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]], dtype=torch.float64)
     first, again, other = (generator.sample(wanted, seed=seed) for seed in (0, 0, 1))
-    assert first.shape == (3, meter.space.dim)
-    assert torch.equal(first, meter.space.canonical(first))
+    assert first.shape == (3, *solution_shape(meter))
+    if kind == "vector":
+        assert torch.equal(first, meter.space.canonical(first))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert (meter.used, str(generator.state_dict())) == (used, state)
@@ -249,9 +252,9 @@ def test_through_an_encoding_results_are_in_the_problems_own_terms(method):
         if encoding_for(found, resolve(METHODS, method, "method")):
             result = search(method, kind)
             assert result.config["encoding"]
-            assert result.solutions.shape[1:] == found.start(1).shape[1:]
-            assert torch.equal(found.evaluate(result.solutions), result.objectives)
-            assert torch.equal(found.evaluate(result.finals.solutions), result.finals.objectives)
+            for rows in (result.front, result.finals):
+                assert rows.solutions.shape[1:] == solution_shape(found)
+                assert torch.equal(found.evaluate(rows.solutions), rows.objectives)
             assert result.record["used"] <= BUDGETS[kind]
 
 

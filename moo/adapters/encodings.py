@@ -236,6 +236,7 @@ class LatticeConstruction(_Encoded, ConstructionProblem):
         self.size = float(self.levels.to(torch.float64).prod())
         self.num_actions = int(self.levels.max())
         self.max_steps = space.dim
+        self.feature_sizes = tuple(number + 1 for number in self.levels.tolist())
         self._values = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)  # [d, num_actions]
 
     # ------------------------------------------------------------------------------------------ moves
@@ -260,6 +261,10 @@ class LatticeConstruction(_Encoded, ConstructionProblem):
         place = _chosen(state)
         last = state.gather(1, (place - 1).clamp(min=0)[:, None])
         return torch.arange(self.num_actions, device=state.device) == torch.where(place[:, None] > 0, last, -1)
+
+    def features(self, state: Tensor) -> Tensor:
+        """Each column's level, from 1, or 0 where none was chosen yet, `[n, d]`."""
+        return state + 1
 
     def _at(self, state: Tensor, place: Tensor) -> Tensor:
         return torch.arange(self.max_steps, device=state.device) == place[:, None]

@@ -6,6 +6,7 @@ GENERATORS: dict[str, str] = {
     "moead": "moo.generators.evolutionary:MOEAD",
     "sms-emoa": "moo.generators.evolutionary:SMSEMOA",
     "spea2": "moo.generators.evolutionary:SPEA2",
+    "mogfn": "moo.generators.mogfn:MOGFN",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
     "random": "moo.generators.random_search:RandomSearch",
 }

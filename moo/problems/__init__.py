@@ -81,6 +81,7 @@ PROBLEMS: dict[str, str] = {
     "mw12": "moo.problems.mw:MW12",
     "mw13": "moo.problems.mw:MW13",
     "mw14": "moo.problems.mw:MW14",
+    "hypergrid": "moo.problems.hypergrid:HyperGrid",
     "mokp": "moo.problems.knapsack:MOKP",
     "branin-currin": "moo.problems.botorch_problems:BraninCurrin",
     "constrained-branin-currin": "moo.problems.botorch_problems:ConstrainedBraninCurrin",
@@ -94,6 +95,8 @@ PROBLEMS: dict[str, str] = {
     "constr-ex": "moo.problems.botorch_problems:ConstrEx",
     "srn": "moo.problems.botorch_problems:SRN",
     "osy": "moo.problems.botorch_problems:OSY",
+    "ngrams": "moo.problems.ngrams:NGrams",
+    "bitstrings": "moo.problems.bitstrings:BitStrings",
 }
 
 

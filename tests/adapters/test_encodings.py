@@ -72,6 +72,7 @@ class Grid(ConstructionProblem):
 
     def __init__(self, side=4, fails=False):
         self.side, self.fails, self.max_steps = side, fails, 2 * (side - 1) + 1
+        self.feature_sizes = (side, side, 2)
 
     def start(self, n):
         return torch.zeros(1, 3, dtype=torch.int64).expand(n, -1)  # x, y, ended
@@ -88,6 +89,9 @@ class Grid(ConstructionProblem):
     def backward_mask(self, state):
         ended = state[:, 2:] > 0
         return torch.cat([(state[:, :2] > 0) & ~ended, ended], dim=1)
+
+    def features(self, state):
+        return state
 
     def evaluate(self, solutions, generator=None):
         place = solutions[:, :2].double()
@@ -429,6 +433,36 @@ def test_step_and_undo_are_each_others_inverse_and_every_step_adds_one_column():
         assert torch.equal(wrapped.undo(moved, actions), state)
         assert (done == (place == 2)).all()
         state = moved
+
+
+def check_features(problem):
+    """Over all states: below their sizes, every size used up, and equal only for equal states."""
+    layers = [problem.start(1)]
+    while len(layers[-1]):
+        state = layers[-1]
+        rows, actions = torch.nonzero(problem.action_mask(state), as_tuple=True)
+        moved, done = problem.step(state[rows], actions)
+        layers[-1] = torch.cat([state, moved[done]])
+        layers.append(moved[~done].unique(dim=0))
+    states = torch.cat(layers).unique(dim=0)
+    features = problem.features(states)
+    assert features.dtype == torch.int64
+    assert features.amin(dim=0).tolist() == [0] * features.shape[1]
+    assert features.amax(dim=0).tolist() == [size - 1 for size in problem.feature_sizes]
+    assert len(features.unique(dim=0)) == len(states)
+
+
+def test_features_of_a_lattice():
+    wrapped = lattice()
+    check_features(wrapped)
+    assert wrapped.feature_sizes == (6, 4, 4)
+    assert wrapped.features(torch.tensor([[4, 0, -1]])).tolist() == [[5, 1, 0]]
+
+
+def test_features_of_the_toys():
+    check_features(Grid())
+    check_features(ToyConstruction(length=1))
+    assert ToyConstruction(length=4).feature_sizes == (5,) * 5
 
 
 def test_bounds_are_levels_exactly():

@@ -1,0 +1,166 @@
+"""Policies of GFlowNets that read a condition: a preference, and how sharply it is to be followed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from moo.gflow.trajectories import Trajectories
+from moo.networks import SummedEmbeddings, linear, mlp
+
+ENCODINGS = ("scalar", "thermometer")
+
+
+class Conditions(NamedTuple):
+    """What trajectories are asked for.
+
+    Attributes:
+        preferences: `[k, m]`.
+        beta: The exponent of the reward, `[k]`.
+    """
+
+    preferences: Tensor
+    beta: Tensor
+
+    def rows(self, which: Any) -> Conditions:
+        """Those of these numbers."""
+        return Conditions(self.preferences[which], self.beta[which])
+
+
+def thermometer(values: Tensor, bins: int) -> Tensor:
+    """How far values `[...]` in [0, 1] fill each of equal bins, `[..., bins]`, each from 0 to 1.
+
+    Source: Jain et al. 2023 (2210.12765), appendix; here the last bin is filled by 1, there it never is.
+    """
+    edges = torch.arange(bins, dtype=values.dtype, device=values.device)
+    return (values[..., None] * bins - edges).clamp(0, 1)
+
+
+def encode_conditions(conditions: Conditions, highest: float, encoding: str, bins: int) -> Tensor:
+    """Conditions as a network reads them, `[k, c]` in float32.
+
+    Args:
+        conditions: Which.
+        highest: The highest beta.
+        encoding: `"scalar"`: preferences, the share of the highest beta, and the same of `log(1 + beta)`;
+            `"thermometer"`: each of these by `bins` values.
+        bins: Of the thermometers.
+    """
+    beta = conditions.beta[:, None]
+    shares = torch.cat([conditions.preferences, beta / highest, beta.log1p() / math.log1p(highest)], dim=1)
+    shares = shares.to(torch.float32)
+    return shares if encoding == "scalar" else thermometer(shares, bins).flatten(1)
+
+
+class Outputs(NamedTuple):
+    """What a policy says of states: unmasked logits `[n, actions]`, those of last actions or None, log flow or None."""
+
+    logits: Tensor
+    backward_logits: Tensor | None
+    log_flow: Tensor | None
+
+
+class ConditionalPolicy(nn.Module):
+    """A perceptron over the features of a state and a condition, and one over the condition alone for log Z.
+
+    The first layer adds a vector for each feature's value and one for the condition, so that the latter is computed
+    once for a trajectory.
+
+    Args:
+        feature_sizes: Of the construction problem.
+        num_actions: Of the construction problem.
+        condition_size: Columns of an encoded condition.
+        hidden: Width of the layers.
+        layers: Hidden layers, at least 1.
+        flow: Whether states get a log flow.
+        backward: Whether last actions get logits.
+        generator: Of the first weights.
+    """
+
+    def __init__(
+        self,
+        feature_sizes: tuple[int, ...],
+        num_actions: int,
+        condition_size: int,
+        *,
+        hidden: int,
+        layers: int,
+        flow: bool,
+        backward: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.num_actions, self.flow, self.backward = num_actions, flow, backward
+        self.features = SummedEmbeddings(feature_sizes, hidden, generator)
+        self.condition = linear(condition_size, hidden, generator)
+        outputs = num_actions * (1 + backward) + flow
+        self.body = nn.Sequential(nn.LeakyReLU(), mlp([hidden] * layers + [outputs], generator))
+        self.log_z_head = mlp([condition_size, hidden, hidden, 1], generator)
+
+    def outputs(self, features: Tensor, embedded: Tensor) -> Outputs:
+        """For features `[n, f]` and the embedded conditions `[n, hidden]` of the rows."""
+        return self.split(self.body(self.features(features) + embedded))
+
+    def split(self, values: Tensor) -> Outputs:
+        """The columns of the last layer, by what they are."""
+        a = self.num_actions
+        backward = values[..., a : 2 * a] if self.backward else None
+        return Outputs(values[..., :a], backward, values[..., -1] if self.flow else None)
+
+    def log_z(self, encoded: Tensor) -> Tensor:
+        """Log Z of encoded conditions `[k, c]`, `[k]`."""
+        value: Tensor = self.log_z_head(encoded).squeeze(1)
+        return value
+
+
+class Scores(NamedTuple):
+    """What a policy says along trajectories, as `moo/gflow/losses.py` takes it.
+
+    Attributes:
+        log_forward: `[T, n]`, 0 behind the end.
+        log_backward: `[T, n]`, 0 behind the end.
+        log_flow: `[T, n]` of the states that were left, 0 behind the end; None where the policy has none.
+    """
+
+    log_forward: Tensor
+    log_backward: Tensor
+    log_flow: Tensor | None
+
+
+def score(policy: ConditionalPolicy, problem: Any, trajectories: Trajectories, encoded: Tensor) -> Scores:
+    """Log probabilities and flows along trajectories, in one pass of the network over all their steps.
+
+    Args:
+        policy: The network.
+        problem: The construction problem, for masks and features.
+        trajectories: Of n objects.
+        encoded: Their conditions, `[n, c]`.
+    """
+    moves = trajectories.moves
+    step, row = torch.nonzero(moves, as_tuple=True)
+    state, action = trajectories.states[step, row], trajectories.actions[step, row]
+    outputs = policy.outputs(problem.features(state), policy.condition(encoded)[row])
+    log_forward = picked(outputs.logits, problem.action_mask(state), action)
+    following = trajectories.states[step + 1, row]
+    before = problem.backward_mask(following)
+    if outputs.backward_logits is None:
+        log_backward = -before.sum(dim=1).to(log_forward.dtype).log()
+    else:  # of the state that was reached: read at the next step, or anew at the end
+        logits = policy.outputs(problem.features(following), policy.condition(encoded)[row]).backward_logits
+        assert logits is not None
+        log_backward = picked(logits, before, action)
+
+    def spread(values: Tensor) -> Tensor:
+        return values.new_zeros(moves.shape).index_put((step, row), values)
+
+    flow = None if outputs.log_flow is None else spread(outputs.log_flow)
+    return Scores(spread(log_forward), spread(log_backward), flow)
+
+
+def picked(logits: Tensor, mask: Tensor, actions: Tensor) -> Tensor:
+    """Log probabilities `[n]` of actions among the legal ones, from logits and mask `[n, a]`."""
+    legal = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+    return legal.gather(1, actions[:, None]).squeeze(1) - legal.logsumexp(dim=1)

@@ -1,0 +1,53 @@
+"""Networks whose first weights come from a stream that is handed in, never from torch's global one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer initialised as torch does: uniform within 1 / sqrt(inputs)."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")  # draws nothing
+    bound = 1 / math.sqrt(inputs)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
+    return layer
+
+
+def mlp(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+    """A perceptron with layers of these sizes, leaky rectifiers between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [linear(inputs, outputs, generator), nn.LeakyReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class SummedEmbeddings(nn.Module):
+    """A first layer for whole numbers: every column has a table of vectors, and those picked are added up.
+
+    The same as a linear layer on all columns one-hot encoded, without the zeros.
+
+    Args:
+        sizes: How many values each column has.
+        width: Of the vectors.
+        generator: Of the first values: uniform as in a linear layer with as many inputs as are ever 1.
+    """
+
+    def __init__(self, sizes: Sequence[int], width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        first = torch.tensor([0, *sizes]).cumsum(0)
+        self.offsets: Tensor
+        self.register_buffer("offsets", first[:-1], persistent=False)
+        bound = 1 / math.sqrt(len(sizes))
+        table = torch.empty(int(first[-1]), width).uniform_(-bound, bound, generator=generator)
+        self.table = nn.Parameter(table)
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """Vectors `[n, width]` for rows `[n, columns]` of whole numbers from 0."""
+        return nn.functional.embedding_bag(columns + self.offsets, self.table, mode="sum")

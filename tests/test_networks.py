@@ -1,0 +1,35 @@
+import torch
+
+from moo.networks import SummedEmbeddings, linear, mlp
+
+
+def stream(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_first_weights_come_from_the_stream_alone():
+    before = torch.get_rng_state()
+    first, again, other = (mlp([3, 5, 2], stream(seed)) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(first[0].weight, other[0].weight)
+
+
+def test_a_linear_layer_is_initialised_as_torch_does():
+    weights = linear(400, 300, stream()).weight
+    assert weights.abs().max() <= 1 / 20
+    assert abs(weights.std().item() - 1 / 20 / 3**0.5) < 1e-3
+
+
+def test_sizes_and_no_rectifier_at_the_end():
+    net = mlp([3, 5, 2], stream())
+    assert [type(layer).__name__ for layer in net] == ["Linear", "LeakyReLU", "Linear"]
+    assert net(torch.randn(7, 3, generator=stream())).shape == (7, 2)
+
+
+def test_summed_embeddings_are_a_linear_layer_on_one_hot_columns():
+    sizes = (3, 5, 2)
+    layer = SummedEmbeddings(sizes, 4, stream())
+    columns = torch.tensor([[0, 0, 0], [2, 4, 1], [1, 3, 0]])
+    hot = torch.cat([torch.nn.functional.one_hot(columns[:, j], size) for j, size in enumerate(sizes)], dim=1)
+    assert torch.allclose(layer(columns), hot.float() @ layer.table)
