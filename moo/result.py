@@ -128,6 +128,8 @@ class SearchResult:
     def to_dataframe(self, which: str = "front") -> pd.DataFrame:
         """One row per candidate: solution columns, objectives by name, then `constraint1...`, `used` and the others.
 
+        What was constructed stands in one column, `object`, as a person reads it.
+
         Args:
             which: `"front"`, `"finals"`, `"additions"`, `"failures"` or `"least_violating"`.
         """
@@ -136,12 +138,13 @@ class SearchResult:
         return self._table(getattr(self, which))
 
     def _table(self, candidates: Candidates) -> pd.DataFrame:
-        columns: dict[str, Any] = {}
+        extras = dict(candidates.without_parameters().extras)
+        columns: dict[str, Any] = {"object": extras.pop("object").tolist()} if "object" in extras else {}
         if self.config["space"] is not None:
             space = Space.from_json(self.config["space"])
             rows = [space.describe(row) for row in candidates.solutions]
             columns.update({name: [row[name] for row in rows] for name in space.names})
-        else:
+        elif not columns:
             flat = candidates.solutions.flatten(1)
             columns.update({f"solution{i + 1}": flat[:, i].tolist() for i in range(flat.shape[1])})
         for i, name in enumerate(self.config["objective_names"]):
@@ -149,7 +152,7 @@ class SearchResult:
         if not candidates.preferences.isnan().all():
             for i, name in enumerate(self.config["objective_names"]):
                 columns[f"preference.{name}"] = candidates.preferences[:, i].tolist()
-        for key, value in candidates.without_parameters().extras.items():
+        for key, value in extras.items():
             if getattr(value, "ndim", 1) == 1:
                 columns[key] = value.tolist()
             else:

@@ -646,3 +646,16 @@ def test_a_construction_of_other_limits_is_another_run(tmp_path):
     moo.pareto_search(ToyConstruction(length=4), "random", budget=20, checkpoint=tmp_path, progress=False)
     with pytest.raises(ValueError, match="holds another run"):
         moo.pareto_search(ToyConstruction(length=6), "random", budget=20, checkpoint=tmp_path, progress=False)
+
+
+def test_what_was_constructed_is_shown_as_a_person_reads_it(tmp_path):
+    problem = ToyConstruction()
+    for method in ("random", "nsga2"):  # as it is, and through an encoding
+        result = moo.pareto_search(problem, method, budget=60, progress=False)
+        table = result.to_dataframe()
+        assert table.columns[0] == "object"
+        assert table["object"].tolist() == problem.decode(result.solutions)
+        result.save(tmp_path / method)
+        loaded = moo.load_result(tmp_path / method, problem=problem)
+        assert loaded.to_dataframe().equals(table)
+        assert "object" in result.to_dataframe("finals")
