@@ -142,7 +142,9 @@ def measured_alike(results: Sequence[SearchResult]) -> list[SearchResult]:
     measured = []
     for result in results:
         rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
-        archive, history = Archive(rows.solutions.shape[1:], len(directions)), History()
+        bound = {key: result.config.get(f"archive_{key}") for key in ("capacity", "bound")}
+        bound = {key: value for key, value in bound.items() if value is not None}
+        archive, history = Archive(rows.solutions.shape[1:], len(directions), **bound), History()
         history.load_state_dict({"rows": result.history.to_numpy(np.float64), "earned": 0.0, "value": None})
         history.recompute([rows], archive, point)
         history.close(archive.objectives, point)

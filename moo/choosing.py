@@ -15,7 +15,7 @@ import torch
 
 from moo.adapters.callables import CallableProblem
 from moo.adapters.encodings import encode, encoding_for, misfit
-from moo.archive import Archive
+from moo.archive import CAPACITY, Archive, check_bound
 from moo.base import PROBLEM_KINDS, Candidates, Generator, Problem, Tuner, unsuitable
 from moo.checks import check_count, check_finite_rows, check_matrix, check_vector
 from moo.directions import turn
@@ -204,6 +204,8 @@ def set_up(
     reevaluations: int,
     seed: int,
     device: str,
+    archive_capacity: int = CAPACITY,
+    archive_bound: str = "crowding",
     encodings: bool = True,
 ) -> Run:
     """Check the arguments of `pareto_search`, each where its rule lives, and make the parts of a run.
@@ -212,6 +214,7 @@ def set_up(
     configuration stay with the original one, and known points enter the archive alone.
     """
     budget = check_count("budget", budget)
+    capacity, bound = check_bound(archive_capacity, archive_bound, found.num_objectives, prefix="archive_")
     seed = check_count("seed", seed, high=2**32 - 1, low=0)  # what every library below takes
     m, space = found.num_objectives, getattr(found, "space", None)
     name, choice = choose_method(method, found, budget)
@@ -250,12 +253,14 @@ def set_up(
         "initial": None if known is None else [_plain(part) for part in initial],
         "budget": budget,
         "reevaluations": check_count("reevaluations", reevaluations, low=0),
+        "archive_capacity": None if capacity == CAPACITY else capacity,  # None: as in runs before it could be said
+        "archive_bound": None if bound == "crowding" else bound,
         "seed": seed,
         "device": device,
         "versions": versions(),
     }
     plain: dict[str, Any] = json.loads(json.dumps(config))  # as it will be read back, tuples being lists
-    archive = Archive(solution_shape(found), found.num_objectives)
+    archive = Archive(solution_shape(found), found.num_objectives, capacity, bound)
     original = metered(found, budget, seed, reference_point=reference_point) if encoded else None
     return Run(meter, generator, tuner, archive, plain, known, original=original)
 

@@ -210,6 +210,12 @@ def search(
     bounds: Annotated[str, typer.Option("--bounds", help="Of a function's columns: 0:1,0:5.")] = "",
     directions: Annotated[str, typer.Option("--directions", help="Of a function's objectives: min,max.")] = "",
     workers: Annotated[int, typer.Option("--workers", "-w", help="Processes that share a function's rows.")] = 1,
+    archive_capacity: Annotated[
+        int, typer.Option("--archive-capacity", help="Most rows that the archive keeps.")
+    ] = 10_000,
+    archive_bound: Annotated[
+        str, typer.Option("--archive-bound", help="Which rows go beyond it: crowding or hypervolume.")
+    ] = "crowding",
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="A folder to go on from; may be the one of --out.")
@@ -235,6 +241,8 @@ def search(
             "preferences": parse_preferences(preferences),
             "options": options,
             "reference_point": parse_numbers(reference_point, "--reference-point") if reference_point else None,
+            "archive_capacity": archive_capacity,
+            "archive_bound": archive_bound,
             "device": device,
         }
         config = set_up(found, name, initial=None, reevaluations=0, **arguments).config

@@ -29,13 +29,15 @@ class History:
     def __init__(self) -> None:
         self._rows: list[tuple[int, int, float]] = []
         self._earned = 0.0
-        self._value: float | None = 0.0  # of the front as it is; None: not known
+        self._value: float | None = None  # of the front as it is; None: not known
 
     def record(self, used: int, front: Tensor, reference_point: Tensor | None, *, changed: bool) -> None:
         """Note a front `[n, m]`, maximised, after a step that used the budget up to `used`."""
         self._earned += (used - self.used) * SECONDS_PER_UNIT
         if changed:
             self._value = None
+        if not len(front):
+            self._value = 0.0
         if self._value is None and reference_point is not None:
             cost = predicted_seconds(*front.shape, compiled=True)
             if cost <= self._earned:
@@ -57,8 +59,9 @@ class History:
         marks = [used for used, _, _ in self._rows]
         rows = Candidates.cat(additions) if additions else archive.front
         paid = rows.extras["used"] if len(rows) else None
-        self._rows, self._earned, self._value = [], 0.0, 0.0
-        seen = 0
+        self._rows, self._earned, self._value = [], 0.0, None
+        seen = 0 if paid is None else int((paid == 0).sum())
+        archive.add(rows.rows(slice(seen)))  # known points: they came apart from the first step
         for mark in marks:
             upto = seen if paid is None else int((paid <= mark).sum())
             changed = upto > seen and len(archive.add(rows.rows(slice(seen, upto)))) > 0

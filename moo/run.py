@@ -176,7 +176,8 @@ class Run:
 
     def _measure_again(self) -> None:
         """Recompute the history, the reference point being final now."""
-        empty = Archive(self.archive.front.solutions.shape[1:], self.problem.num_objectives, self.archive.capacity)
+        own = self.archive
+        empty = Archive(own.front.solutions.shape[1:], self.problem.num_objectives, own.capacity, own.bound)
         self.history.recompute(self._additions, empty, self.problem.reference_point)
 
     def _check_hope(self) -> None:
@@ -223,8 +224,13 @@ class Run:
         )
 
     def _outside(self, candidates: Candidates) -> Candidates:
+        """In the problem's own directions; what was constructed also as a person reads it."""
         objectives = turn(candidates.objectives, self.problem.directions)
-        return Candidates(candidates.solutions, objectives, candidates.preferences, candidates.extras)
+        extras = dict(candidates.extras)
+        original = self.original or self.problem
+        if original.kind == "construction":
+            extras["object"] = np.array(original.decode(candidates.solutions), dtype=np.str_)
+        return Candidates(candidates.solutions, objectives, candidates.preferences, extras)
 
     def _elapsed(self) -> dict[str, float]:
         wall, cpu = time.perf_counter() - self._began[0], time.process_time() - self._began[1]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from moo.archive import CAPACITY
 from moo.checkpoint import Checkpoint
 from moo.choosing import find_problem, rebuild_generator, set_up
 from moo.progress import ProgressLine, say
@@ -37,6 +38,8 @@ def pareto_search(
     workers: int = 1,
     stochastic: bool | None = None,
     reevaluations: int = 20,
+    archive_capacity: int = CAPACITY,
+    archive_bound: str = "crowding",
     seed: int = 0,
     device: str = "auto",
     checkpoint: str | Path | None = None,
@@ -67,6 +70,10 @@ def pareto_search(
             are then evaluated as often again, and on until the standard error of the hypervolume is 1.5 % of it or
             this has cost as much as the search; counted apart. 1: no going on. 0: report what was observed, luck
             included.
+        archive_capacity: Most rows that the archive keeps, at least 1.
+        archive_bound: Which rows go beyond it: `"crowding"`, the most crowded, or `"hypervolume"`, one after the other
+            those that add least hypervolume (see `Archive`). Of many objectives that takes too long for a large
+            capacity, which is refused.
         seed: Of everything random.
         device: Where the method computes: `"auto"` (a GPU where there is one), `"cpu"`, `"cuda"`, ...
         checkpoint: A folder. The same call with the same folder goes on where it stopped, to the same result, and pays
@@ -95,6 +102,8 @@ def pareto_search(
         reevaluations=reevaluations,
         seed=seed,
         device=device,
+        archive_capacity=archive_capacity,
+        archive_bound=archive_bound,
     )
     config, metered = run.config, run.problem
     label = f"{config['method']} on {config['problem']}"

@@ -157,6 +157,8 @@ def test_two_processes_at_once_and_a_kill(tmp_path):
         ({"problem": "zdt1:dim=3"}, "problem: 'toy-vector' there, 'zdt1:dim=3' now"),
         ({"reference_point": [5, 5]}, r"reference_point: None there, \[5.0, 5.0\] now"),
         ({"initial": (torch.zeros(1, 3), torch.ones(1, 2))}, "initial: None there, "),
+        ({"archive_capacity": 30}, "archive_capacity: None there, 30 now"),
+        ({"archive_bound": "hypervolume"}, "archive_bound: None there, 'hypervolume' now"),
     ],
 )
 def test_another_runs_folder_is_refused_and_left_as_it_is(change, message, tmp_path):
@@ -223,7 +225,39 @@ def test_the_lock_holds_between_threads_too(tmp_path):
     assert "Another run works in" in errors[0]
 
 
+def test_a_bounded_archives_folder_is_refused_to_a_call_that_does_not_say_so(tmp_path):
+    search(tmp_path, archive_capacity=8, archive_bound="hypervolume")
+    for other in ({}, {"archive_capacity": 8}, {"archive_capacity": 9, "archive_bound": "hypervolume"}):
+        with pytest.raises(ValueError, match=r"holds another run .*archive_(capacity|bound): .* there, .* now"):
+            search(tmp_path, **other)
+
+
+def test_a_folder_from_before_the_archive_could_be_bounded_goes_on(tmp_path):
+    search(tmp_path, budget=60)
+    cell = read_json(tmp_path / "cell.json")
+    del cell["archive_capacity"], cell["archive_bound"]
+    write_json(tmp_path / "cell.json", cell)
+    with pytest.raises(ValueError, match="archive_capacity: None there, 30 now"):
+        search(tmp_path, archive_capacity=30)
+    assert_same_results(search(tmp_path), search())
+
+
 # ------------------------------------------------------------------------------------------------- going on
+@pytest.mark.parametrize("bound", ["crowding", "hypervolume"])
+@pytest.mark.parametrize("method", BATCH)
+def test_a_bounded_archive_goes_on_bit_for_bit(method, bound, tmp_path):
+    arguments = {"problem": ToyVector(3, reference=False), "archive_capacity": 9, "archive_bound": bound}
+    for _ in range(12):
+        part = search(tmp_path, method, **arguments, callback=lambda _: True)
+        if "callback" not in part.record["ended"]:
+            break
+    assert "callback" not in part.record["ended"]
+    assert len(part.front) == 9
+    assert_same_results(part, search(None, method, **arguments))
+    larger = search(tmp_path, method, **arguments, budget=170)
+    assert_same_results(larger, search(None, method, **arguments, budget=170))
+
+
 @pytest.mark.parametrize("method", BATCH)
 def test_a_finished_run_is_not_paid_again(method, tmp_path):
     first, problem = search(tmp_path, method, budget=90), ToyVector()

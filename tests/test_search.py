@@ -17,10 +17,12 @@ from inputs import ToyConstruction, ToyEnvironment, ToyText, ToyVector
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.callback import Callback
 from pymoo.optimize import minimize
+from typer.testing import CliRunner
 
 import moo
 from moo.adapters.pymoo import ToPymoo
-from moo.archive import Archive
+from moo.archive import BOUNDS, Archive
+from moo.cli import app
 from moo.directions import turn
 from moo.dominance import non_dominated
 from moo.generators import GENERATORS, evolutionary
@@ -107,6 +109,19 @@ def zeros(*shape):
         ({"seed": -1}, ValueError, "`seed` should be from 0 to 4294967295. Found -1."),
         ({"seed": 2**32}, ValueError, "`seed` should be from 0 to 4294967295. Found 4294967296."),
         ({"seed": 1.5}, TypeError, "`seed` should be a whole number. Found 1.5."),
+        ({"archive_capacity": 0}, ValueError, "`archive_capacity` should be at least 1. Found 0."),
+        ({"archive_capacity": 2.5}, TypeError, "`archive_capacity` should be a whole number. Found 2.5."),
+        (
+            {"archive_bound": "volume"},
+            ValueError,
+            '`archive_bound` should be "crowding" or "hypervolume". Found \'volume\'.',
+        ),
+        (
+            {"archive_bound": "hypervolume", "problem": ToyVector(8, 9)},
+            ValueError,
+            '`archive_capacity` should be at most [0-9]+ with archive_bound="hypervolume" and 8 objectives: .* '
+            'Found 10000. archive_bound="crowding" takes any number.',
+        ),
         ({"device": "gpu9"}, ValueError, '`device` should be "auto", "cpu" or one that is here. Found \'gpu9\': '),
     ],
 )
@@ -459,6 +474,72 @@ def test_the_history_can_be_computed_from_the_additions(method, options):
         volume = hypervolume(own, point, directions=problem.directions, warn=False)
         assert volume == pytest.approx(row.hypervolume, rel=1e-12)
     assert result.hypervolume == result.history["hypervolume"].iloc[-1] > 0
+
+
+@pytest.mark.parametrize("reference_point", [None, [4.0, 4.0]])
+def test_known_points_count_in_the_history_from_the_first_step_on(reference_point):
+    """Also where no step adds anything to them."""
+    known = (zeros(2, 3), torch.tensor([[-5.0, -6.0], [-6.0, -5.0]]))
+    result = search(ToyVector(reference=False), initial=known, reference_point=reference_point)
+    expected = hypervolume(known[1], result.record["reference_point"], directions="min")
+    assert result.history["hypervolume"].tolist() == [expected] * len(result.history)
+
+
+# ------------------------------------------------------------------------------------------------- a bounded archive
+@pytest.mark.parametrize("bound", BOUNDS)
+@pytest.mark.parametrize("known", [0, 12])
+@pytest.mark.parametrize("options", [{}, {"reference": False}, {"reference": False, "constrained": True}])
+def test_the_history_of_a_bounded_archive_is_that_of_its_fronts(bound, options, known):
+    """Also where the reference point is only known later and the steps until then are measured again."""
+    problem = ToyVector(5, 6, directions=("min", "max", "min", "max", "min"), **options)
+    if known and problem.num_constraints:
+        return
+    for seed in range(8):
+        seen = []
+
+        def note(result, seen=seen):
+            seen.append((result.record["used"], result.objectives))
+
+        draws = torch.rand(known, 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        given = {"initial": (draws, problem.evaluate(draws))} if known else {}
+        bounded = {"archive_capacity": 4, "archive_bound": bound, "options": {"batch": 4}, "seed": seed}
+        result = search(problem, "random", 50, callback=note, **given, **bounded)
+        assert len(seen) == len(result.history)
+        for (used, front), row in zip(seen, result.history.itertuples(), strict=True):
+            assert (used, len(front)) == (row.used, row.front_size)
+            volume = hypervolume(front, result.record["reference_point"], directions=problem.directions, warn=False)
+            assert volume == pytest.approx(row.hypervolume, rel=1e-12)
+        assert result.record["front_size"] == len(result.front) <= 4
+
+
+def test_the_archive_is_bounded_from_the_command_line(tmp_path):
+    call = ["search", "zdt1:dim=3", "-m", "random", "-b", "300", "--archive-capacity", "5", "-o", str(tmp_path / "x")]
+    said = CliRunner().invoke(app, [*call, "--archive-bound", "hypervolume"])
+    assert said.exit_code == 0, said.output
+    result = moo.load_result(tmp_path / "x")
+    assert len(result.front) == 5
+    assert (result.config["archive_capacity"], result.config["archive_bound"]) == (5, "hypervolume")
+    refused = CliRunner().invoke(app, [*call, "--archive-bound", "volume"])
+    assert refused.exit_code == 2
+    assert '`archive_bound` should be "crowding" or "hypervolume"' in refused.output
+
+
+def test_the_two_bounds_keep_different_rows_and_the_result_says_which(tmp_path):
+    kept = {}
+    for bound in BOUNDS:
+        result = search(ToyVector(3, 4), budget=200, archive_capacity=20, archive_bound=bound)
+        result.save(tmp_path / bound)
+        config = moo.load_result(tmp_path / bound).config
+        assert config["archive_capacity"] == result.config["archive_capacity"] == 20
+        assert config["archive_bound"] == result.config["archive_bound"] == (None if bound == "crowding" else bound)
+        kept[bound] = result
+    assert not torch.equal(kept["crowding"].objectives, kept["hypervolume"].objectives)
+    assert kept["hypervolume"].hypervolume > kept["crowding"].hypervolume
+    whole = search(ToyVector(3, 4), budget=200)
+    assert whole.config["archive_capacity"] is whole.config["archive_bound"] is None
+    assert_same_results(whole, search(ToyVector(3, 4), budget=200, archive_capacity=10_000, archive_bound="crowding"))
+    with pytest.raises(ValueError, match=r"holds another run .*archive_bound: 'hypervolume' there, None now"):
+        search(ToyVector(3, 4), budget=200, archive_capacity=20).save(tmp_path / "hypervolume")
 
 
 @pytest.mark.parametrize("directions", [("min", "min"), ("max", "min")])

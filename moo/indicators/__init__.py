@@ -20,9 +20,18 @@ if TYPE_CHECKING:
         igd,
         igd_plus,
     )
-    from moo.indicators.diversity import mean_pairwise_distance, pc_entropy, spacing, sparsity
+    from moo.indicators.diversity import maximum_spread, pc_entropy, spacing, sparsity
+    from moo.indicators.improvement import coverage, hypervolume_improvement
+    from moo.indicators.pairwise import mean_pairwise_distance, riesz_energy, solow_polasky
     from moo.indicators.r2_family import r2, r2_contributions, r2_exact, r2_mogfn
     from moo.indicators.subsets import hypervolume_subset
+    from moo.indicators.surfaces import (
+        attainment,
+        attainment_difference,
+        attainment_share,
+        vorobev_deviation,
+        vorobev_expectation,
+    )
     from moo.indicators.utility import expected_utility, maximum_utility_loss
     from moo.indicators.volume import (
         hypervolume,
@@ -65,23 +74,33 @@ INDICATORS: dict[str, Indicator] = {
     "gd_plus": _of("distance", "gd_plus", "reference_set"),
     "averaged_hausdorff": _of("distance", "averaged_hausdorff", "reference_set"),
     "epsilon_additive": _of("distance", "epsilon_additive", "reference_set"),
+    "coverage": _of("improvement", "coverage", "reference_set", higher=True),
     "expected_utility": _of("utility", "expected_utility", "preferences", higher=True),
     "maximum_utility_loss": _of("utility", "maximum_utility_loss", "reference_set", "preferences"),
     "spacing": _of("diversity", "spacing"),
     "sparsity": _of("diversity", "sparsity"),
     "pc_entropy": _of("diversity", "pc_entropy", "reference_set", higher=True),
-    "mean_pairwise_distance": _of("diversity", "mean_pairwise_distance", higher=True),
+    "maximum_spread": _of("diversity", "maximum_spread", higher=True),
+    "mean_pairwise_distance": _of("pairwise", "mean_pairwise_distance", higher=True),
+    "solow_polasky": _of("pairwise", "solow_polasky", higher=True),
 }
 
 # Further functions of sets: they give rows or a value per row, or ask for what a registry cannot supply.
 FUNCTIONS: dict[str, str] = {
+    "attainment": "moo.indicators.surfaces",
+    "attainment_difference": "moo.indicators.surfaces",
+    "attainment_share": "moo.indicators.surfaces",
+    "vorobev_deviation": "moo.indicators.surfaces",
+    "vorobev_expectation": "moo.indicators.surfaces",
     "epsilon_multiplicative": "moo.indicators.distance",
     "hypervolume_approx": "moo.indicators.volume",
     "hypervolume_contributions": "moo.indicators.volume",
+    "hypervolume_improvement": "moo.indicators.improvement",
     "hypervolume_subset": "moo.indicators.subsets",
     "predicted_seconds": "moo.indicators.volume",
     "r2_contributions": "moo.indicators.r2_family",
     "r2_mogfn": "moo.indicators.r2_family",
+    "riesz_energy": "moo.indicators.pairwise",  # grows with every row: reports compare sets of any size
     "non_dominated": "moo.dominance",
     "pareto_ranks": "moo.dominance",
     "crowding_distance": "moo.dominance",
@@ -90,7 +109,11 @@ FUNCTIONS: dict[str, str] = {
 __all__ = [
     "INDICATORS",
     "Indicator",
+    "attainment",
+    "attainment_difference",
+    "attainment_share",
     "averaged_hausdorff",
+    "coverage",
     "crowding_distance",
     "epsilon_additive",
     "epsilon_multiplicative",
@@ -100,9 +123,11 @@ __all__ = [
     "hypervolume",
     "hypervolume_approx",
     "hypervolume_contributions",
+    "hypervolume_improvement",
     "hypervolume_subset",
     "igd",
     "igd_plus",
+    "maximum_spread",
     "maximum_utility_loss",
     "mean_pairwise_distance",
     "non_dominated",
@@ -114,8 +139,12 @@ __all__ = [
     "r2_exact",
     "r2_mogfn",
     "relative_hypervolume",
+    "riesz_energy",
+    "solow_polasky",
     "spacing",
     "sparsity",
+    "vorobev_deviation",
+    "vorobev_expectation",
 ]
 
 

@@ -13,16 +13,39 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moo.indicators import distance, diversity
-from moo.indicators.diversity import mean_pairwise_distance, pc_entropy, spacing, sparsity
+from moo.indicators.diversity import maximum_spread, pc_entropy, spacing, sparsity
+from moo.indicators.pairwise import mean_pairwise_distance, riesz_energy, solow_polasky
 
 moderate = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 REFERENCE = [[0.0, 8.0, 3.0], [2.0, 7.0, 1.0], [5.0, 5.0, 0.0], [9.0, 1.0, 4.0]]
 scaled = functools.partial(sparsity, reference_set=REFERENCE)
 entropy = functools.partial(pc_entropy, reference_set=REFERENCE)
-EVERY = {"spacing": spacing, "sparsity": sparsity, "scaled": scaled, "entropy": entropy, "mean": mean_pairwise_distance}
-NONE = {"spacing": math.inf, "sparsity": math.inf, "scaled": math.inf, "entropy": 0.0, "mean": 0.0}
-ONE = {"spacing": math.inf, "sparsity": 0.0, "scaled": 0.0, "entropy": 0.0, "mean": 0.0}
+spread = functools.partial(maximum_spread, reference_set=REFERENCE)
+EVERY = {
+    "spacing": spacing,
+    "sparsity": sparsity,
+    "scaled": scaled,
+    "entropy": entropy,
+    "mean": mean_pairwise_distance,
+    "energy": riesz_energy,
+    "species": solow_polasky,
+    "diagonal": maximum_spread,
+    "spread": spread,
+}
+NONE = {
+    "spacing": math.inf,
+    "sparsity": math.inf,
+    "scaled": math.inf,
+    "entropy": 0.0,
+    "mean": 0.0,
+    "energy": math.inf,
+    "species": 0.0,
+    "diagonal": 0.0,
+    "spread": 0.0,
+}
+ONE = {**NONE, "sparsity": 0.0, "scaled": 0.0, "species": 1.0}
+REFERRING = ("scaled", "entropy", "spread")
 WAYS = {
     "blocks": {"PAIRS_CPU": distance.PAIRS_CPU, "TREE_FROM": distance.TREE_FROM},
     "small blocks": {"PAIRS_CPU": 7, "TREE_FROM": distance.TREE_FROM},
@@ -53,6 +76,20 @@ def literal(name, points):
     if name == "mean":
         apart = [math.dist(rows[i], rows[j]) for i in range(n) for j in range(i)]
         return sum(apart) / len(apart) if apart else 0.0
+    if name == "energy":
+        apart = [math.dist(rows[i], rows[j]) for i in range(n) for j in range(n) if i != j]
+        power = max(1, points.shape[1] - 1)
+        return sum(value**-power for value in apart) if apart and min(apart) > 0 else math.inf
+    if name == "species":
+        rows = sorted(set(map(tuple, rows)))
+        alike = [[math.exp(-10 * math.dist(x, y)) for y in rows] for x in rows]
+        return np.linalg.inv(alike).sum()
+    if name in ("diagonal", "spread"):
+        extents = [max(column) - min(column) for column in zip(*rows, strict=True)]
+        if name == "diagonal":
+            return math.hypot(*extents)
+        ranges = [max(column) - min(column) for column in zip(*REFERENCE, strict=True)]
+        return math.sqrt(np.mean([(e / r) ** 2 for e, r in zip(extents, ranges, strict=True)]))
     columns = [sorted(column) for column in zip(*rows, strict=True)]
     ranges = [max(c) - min(c) for c in zip(*REFERENCE, strict=True)] if name == "scaled" else [1.0] * len(columns)
     gaps = [(b - a) / r for c, r in zip(columns, ranges, strict=True) for a, b in pairwise(c)]
@@ -84,7 +121,7 @@ def test_it_equals_literal_loops(name, way, points):
 
 
 @pytest.mark.parametrize("m", [1, 2, 7])
-@pytest.mark.parametrize("name", ["spacing", "sparsity", "mean"])
+@pytest.mark.parametrize("name", ["spacing", "sparsity", "mean", "energy", "species", "diagonal"])
 def test_few_and_many_objectives_and_many_rows(name, m):
     points = np.random.default_rng(0).normal(size=(300, m))
     close(EVERY[name](points), literal(name, points), 1e-11)
@@ -99,6 +136,9 @@ def test_known_values():
     assert sparsity([[0.0, 6.0], [3.0, 3.0]], reference_set=[[0.0, 0.0], [6.0, 3.0]]) == 0.25 + 1.0
     assert pc_entropy([[0.0, 9.0], [0.0, 8.0], [9.0, 0.0], [8.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]) == math.log(2)
     assert mean_pairwise_distance([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]]) == pytest.approx(10 / 3, rel=1e-15)
+    assert maximum_spread([[0.0, 4.0], [1.0, 1.0], [3.0, 0.0]]) == 5.0
+    assert maximum_spread([[0.0, 4.0], [3.0, 0.0]], reference_set=[[9.0, 9.0], [6.0, 5.0]]) == 1.0
+    assert maximum_spread([[0.0, 4.0], [3.0, 0.0]], reference_set=[[9.0, 9.0], [6.0, 1.0]]) == math.sqrt(5 / 8)
 
 
 def test_the_largest_entropy_is_that_of_equal_shares():
@@ -130,6 +170,11 @@ def test_clumps_have_a_good_sparsity():
     assert sparsity(even[:1]) == 0.0  # and one row the best
 
 
+def test_what_lies_between_the_extremes_does_not_count_for_the_spread():
+    assert maximum_spread([[0.0, 3.0], [4.0, 0.0]]) == maximum_spread([[0.0, 3.0], [0.1, 2.9], [0.2, 2.8], [4.0, 0.0]])
+    assert maximum_spread([[0.0, 3.0], [4.0, 0.0], [-10.0, -10.0]]) > 15  # a bad row widens it
+
+
 def test_dominated_points_count():
     front, dominated = [[0.0, 2.0], [1.0, 1.0], [2.0, 0.0]], [[0.5, 0.5]]
     assert spacing(front) == 0.0
@@ -139,13 +184,14 @@ def test_dominated_points_count():
 # --- properties -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("indicator", [spacing, solow_polasky, maximum_spread])
 @moderate
 @given(sets(columns=(1, 6)), seeds)
-def test_duplicates_do_not_change_spacing(points, seed):
+def test_duplicates_change_nothing_where_different_rows_are_counted(indicator, points, seed):
     chosen = points[np.random.default_rng(seed).integers(len(points), size=3)]
     longer = np.concatenate([chosen, points, chosen])
-    assert spacing(longer) == spacing(points)
-    close(spacing(longer[None]), [spacing(points)])
+    close(indicator(longer), indicator(points))
+    close(indicator(longer[None]), [indicator(points)])
 
 
 @pytest.mark.parametrize("name", ["sparsity", "scaled", "mean"])
@@ -161,7 +207,7 @@ def test_the_order_of_rows_changes_nothing(name, points, seed):
     close(EVERY[name](np.random.default_rng(seed).permutation(points)), EVERY[name](points))
 
 
-@pytest.mark.parametrize(("name", "power"), [("spacing", 1), ("sparsity", 2), ("mean", 1)])
+@pytest.mark.parametrize(("name", "power"), [("spacing", 1), ("sparsity", 2), ("mean", 1), ("diagonal", 1)])
 @moderate
 @given(sets(rows=(3, 12), columns=(1, 6)), seeds)
 def test_moving_and_stretching_the_space(name, power, points, seed):
@@ -179,6 +225,7 @@ def test_with_a_reference_set_the_scale_changes_nothing(points, seed):
     reference = np.array(REFERENCE)
     moved = (points + shift) * factors, (reference + shift) * factors
     assert sparsity(moved[0], reference_set=moved[1]) == pytest.approx(scaled(points), rel=1e-9, abs=1e-12)
+    assert maximum_spread(moved[0], reference_set=moved[1]) == pytest.approx(spread(points), rel=1e-9, abs=1e-12)
     moved = (points + shift) * factors[0], (reference + shift) * factors[0]
     center = points + 0.01 * rng.normal(size=points.shape)  # no ties
     moved = (center + shift) * factors[0], (reference + shift) * factors[0]
@@ -188,7 +235,7 @@ def test_with_a_reference_set_the_scale_changes_nothing(points, seed):
 @every
 def test_directions_are_checked_though_distances_do_not_depend_on_them(name):
     points = np.random.default_rng(0).normal(size=(6, 3))
-    reference = {"reference_set": -np.array(REFERENCE)} if name in ("scaled", "entropy") else {}
+    reference = {"reference_set": -np.array(REFERENCE)} if name in REFERRING else {}
     assert EVERY[name](-points, directions="min", **reference) == EVERY[name](points)
     for objectives in (points, []):
         with pytest.raises(ValueError, match="`directions` should hold only"):
@@ -270,7 +317,7 @@ def test_nan_and_infinite_rows(name):
     objectives[4, 1] = -math.inf  # infinitely bad: as if it were not there
     close(indicator(objectives), expected)
     close(indicator(objectives[None]), [expected])
-    reference = {"reference_set": -np.array(REFERENCE)} if name in ("scaled", "entropy") else {}
+    reference = {"reference_set": -np.array(REFERENCE)} if name in REFERRING else {}
     close(indicator(-objectives, directions="min", **reference), expected)
     objectives[4, 1] = math.nan
     with pytest.raises(ValueError, match=r"`objectives` should hold no NaN\. Row 4 is \["):
@@ -304,7 +351,14 @@ def test_wrong_shapes_are_an_error(name):
         EVERY[name]([["a", "b", "c"]])
 
 
-@pytest.mark.parametrize("indicator", [pc_entropy, lambda x, reference: sparsity(x, reference_set=reference)])
+@pytest.mark.parametrize(
+    "indicator",
+    [
+        pc_entropy,
+        lambda x, reference: sparsity(x, reference_set=reference),
+        lambda x, reference: maximum_spread(x, reference_set=reference),
+    ],
+)
 def test_a_reference_set_that_does_not_fit_is_an_error(indicator):
     for wrong, message in (([], "at least one row"), ([[1.0]], "same number of columns"), ([1.0, 2.0], "have shape")):
         with pytest.raises(ValueError, match=rf"`reference_set` should .*{message}"):
@@ -313,6 +367,7 @@ def test_a_reference_set_that_does_not_fit_is_an_error(indicator):
         indicator([[1.0, 1.0]], [[math.nan, 1.0]])
 
 
-def test_a_reference_set_without_a_range_cannot_scale():
+@pytest.mark.parametrize("indicator", [sparsity, maximum_spread])
+def test_a_reference_set_without_a_range_cannot_scale(indicator):
     with pytest.raises(ValueError, match=r"`reference_set` should vary in every objective. Objective 1 does not\."):
-        sparsity([[1.0, 1.0]], reference_set=[[1.0, 2.0], [3.0, 2.0]])
+        indicator([[1.0, 1.0]], reference_set=[[1.0, 2.0], [3.0, 2.0]])
