@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from moo.archive import Archive
+from moo.archive import CAPACITY, Archive
 from moo.base import Candidates
 from moo.benchmarks.runner import applicable, cell_folder, read_plans, read_record
 from moo.benchmarks.suites import cells, format_tuner
@@ -142,9 +142,8 @@ def measured_alike(results: Sequence[SearchResult]) -> list[SearchResult]:
     measured = []
     for result in results:
         rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
-        bound = {key: result.config.get(f"archive_{key}") for key in ("capacity", "bound")}
-        bound = {key: value for key, value in bound.items() if value is not None}
-        archive, history = Archive(rows.solutions.shape[1:], len(directions), **bound), History()
+        bounds = (result.config.get("archive_capacity") or CAPACITY, result.config.get("archive_bound") or "crowding")
+        archive, history = Archive(rows.solutions.shape[1:], len(directions), *bounds), History()
         history.load_state_dict({"rows": result.history.to_numpy(np.float64), "earned": 0.0, "value": None})
         history.recompute([rows], archive, point)
         history.close(archive.objectives, point)
