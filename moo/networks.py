@@ -37,10 +37,17 @@ class SummedEmbeddings(nn.Module):
         sizes: How many values each column has.
         width: Of the vectors.
         generator: Of the first values: uniform as in a linear layer with as many inputs as are ever 1.
+        joint: Where there are at most so many combinations of values, each has a vector of its own as well.
     """
 
-    def __init__(self, sizes: Sequence[int], width: int, generator: torch.Generator) -> None:
+    def __init__(self, sizes: Sequence[int], width: int, generator: torch.Generator, joint: int = 0) -> None:
         super().__init__()
+        self.radix: Tensor | None
+        together = len(sizes) > 1 and math.prod(sizes) <= joint
+        radix = torch.tensor([math.prod(sizes[:i]) for i in range(len(sizes))])
+        self.register_buffer("radix", radix if together else None, persistent=False)
+        if together:
+            sizes = (*sizes, math.prod(sizes))
         first = torch.tensor([0, *sizes]).cumsum(0)
         self.offsets: Tensor
         self.register_buffer("offsets", first[:-1], persistent=False)
@@ -50,4 +57,6 @@ class SummedEmbeddings(nn.Module):
 
     def forward(self, columns: Tensor) -> Tensor:
         """Vectors `[n, width]` for rows `[n, columns]` of whole numbers from 0."""
+        if self.radix is not None:
+            columns = torch.cat([columns, (columns * self.radix).sum(dim=1, keepdim=True)], dim=1)
         return nn.functional.embedding_bag(columns + self.offsets, self.table, mode="sum")

@@ -33,3 +33,15 @@ def test_summed_embeddings_are_a_linear_layer_on_one_hot_columns():
     columns = torch.tensor([[0, 0, 0], [2, 4, 1], [1, 3, 0]])
     hot = torch.cat([torch.nn.functional.one_hot(columns[:, j], size) for j, size in enumerate(sizes)], dim=1)
     assert torch.allclose(layer(columns), hot.float() @ layer.table)
+
+
+def test_few_combinations_have_vectors_of_their_own():
+    sizes = (3, 5)
+    apart, together = SummedEmbeddings(sizes, 4, stream()), SummedEmbeddings(sizes, 4, stream(), joint=15)
+    assert SummedEmbeddings(sizes, 4, stream(), joint=14).table.shape == apart.table.shape == (8, 4)
+    assert together.table.shape == (8 + 15, 4)
+    every = torch.cartesian_prod(torch.arange(3), torch.arange(5))
+    with torch.no_grad():
+        together.table[:8] = 0
+    assert len(together(every).unique(dim=0)) == 15
+    assert torch.allclose(together(every).unique(dim=0), together.table[8:].unique(dim=0))

@@ -38,6 +38,9 @@ LEARN_STRINGS = {  # beside the defaults
     "group": 16,
     "floor": 0.05,
     "layers": 2,
+    "batch": 128,
+    "batches": 8,
+    "learning_rate": 5e-3,
     "log_z_learning_rate": 0.05,
 }
 
@@ -63,10 +66,10 @@ TASKS = {
     "currin-shubert": Task("hypergrid:objectives=currin+shubert", 640_000, {}, 10),
     "shubert-beale": Task("hypergrid:objectives=shubert+beale", 640_000, {}, 10),
     "tchebycheff": Task("hypergrid:objectives=currin+shubert", 640_000, {"scalarisation": "tchebycheff"}, 10),
-    "two bigrams": Task("ngrams:ngrams=AV+VC", 1_280_000, LEARN_STRINGS, 9),
-    "three bigrams": Task("ngrams:ngrams=AV+VC+CA", 1_280_000, LEARN_STRINGS, 9),
-    "two letters": Task("ngrams:ngrams=A+V,length=18,min_length=17", 1_280_000, LEARN_STRINGS, 9),
-    "three letters": Task("ngrams:ngrams=A+V+C,length=18,min_length=17", 1_280_000, LEARN_STRINGS, 9),
+    "two bigrams": Task("ngrams:ngrams=AV+VC", 640_000, LEARN_STRINGS, 9),
+    "three bigrams": Task("ngrams:ngrams=AV+VC+CA", 640_000, LEARN_STRINGS, 9),
+    "two letters": Task("ngrams:ngrams=A+V,length=18,min_length=17", 640_000, LEARN_STRINGS, 9),
+    "three letters": Task("ngrams:ngrams=A+V+C,length=18,min_length=17", 640_000, LEARN_STRINGS, 9),
 }
 
 

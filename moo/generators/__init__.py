@@ -7,6 +7,7 @@ GENERATORS: dict[str, str] = {
     "sms-emoa": "moo.generators.evolutionary:SMSEMOA",
     "spea2": "moo.generators.evolutionary:SPEA2",
     "mogfn": "moo.generators.mogfn:MOGFN",
+    "order-preserving": "moo.generators.order_preserving:OrderPreserving",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
     "random": "moo.generators.random_search:RandomSearch",
 }

@@ -15,7 +15,7 @@ from moo.base import Candidates, Setting
 from moo.checks import check_number
 from moo.gflow.batches import LOSSES, Batch, flow_loss
 from moo.gflow.exact import policy_law
-from moo.gflow.policies import ENCODINGS, ConditionalPolicy, Conditions, encode_conditions
+from moo.gflow.policies import ENCODINGS, ConditionalPolicy, Conditions, encode_conditions, logits_for
 from moo.gflow.replay import Replay
 from moo.gflow.rewards import FOCUS, SCALARISATIONS, RewardScale, cosine, log_reward
 from moo.gflow.trajectories import Trajectories, follow, take_apart
@@ -53,15 +53,15 @@ class MOGFN:
         "beta_low": Option(0.5, low=1e-3, high=1e4, log=True, help="the least beta drawn"),
         "beta_high": Option(32.0, low=1e-3, high=1e4, log=True, help="the highest beta drawn"),
         "beta_rise": Option(0.0, low=0.0, high=1.0, help="share of the budget over which beta rises from 0"),
-        "batch": Option(128, low=1, high=100_000, help="trajectories of a gradient step"),
-        "batches": Option(8, low=1, high=1000, help="gradient steps on what one step of the search samples"),
+        "batch": Option(32, low=1, high=100_000, help="trajectories of a gradient step"),
+        "batches": Option(32, low=1, high=1000, help="gradient steps on what one step of the search samples"),
         "group": Option(1, low=1, high=1000, help="trajectories that share a condition; at least 2 for vargrad"),
         "round": Option(1024, low=1, high=1_000_000, help="preferences asked of the tuner at once"),
         "hidden": Option(128, low=1, high=10_000, help="width of the network"),
         "layers": Option(3, low=1, high=20, help="hidden layers"),
         "encoding": Option("scalar", choices=ENCODINGS, help="how the network reads preferences and beta"),
         "bins": Option(50, low=2, high=1000, help="of the thermometer encoding"),
-        "learning_rate": Option(5e-3, low=1e-6, high=1.0, log=True, help="of Adam, falling to 0 as a cosine"),
+        "learning_rate": Option(3e-3, low=1e-6, high=1.0, log=True, help="of Adam, falling to 0 as a cosine"),
         "log_z_learning_rate": Option(5e-3, low=1e-6, high=1.0, log=True, help="the same for log Z"),
         "clip": Option(10.0, low=1e-3, high=1e6, log=True, help="largest norm of a gradient"),
         "epsilon": Option(0.01, low=0.0, high=1.0, help="probability of a uniform action while learning"),
@@ -161,7 +161,7 @@ class MOGFN:
         conditions = self._conditions(preferences, n, torch_generator(self.seed, "beta", self._steps))
         encoded = self._encode(conditions)
         stream = torch_generator(self.seed, "trajectories", self._steps, self.device)
-        logits = self._logits(encoded)
+        logits = logits_for(self.policy, self.problem, encoded)
         sampled = follow(self.problem, n, logits, stream, epsilon=said.epsilon, device=self.device)
         told = self.problem.evaluate(sampled.objects.cpu(), preferences=conditions.preferences.cpu())
         self._learn(sampled, conditions, told)
@@ -196,17 +196,6 @@ class MOGFN:
 
     def _encode(self, conditions: Conditions) -> Tensor:
         return encode_conditions(conditions, self._highest, self._said.encoding, self._said.bins)
-
-    def _logits(self, encoded: Tensor) -> Any:
-        """The policy for objects with these encoded conditions, without gradients."""
-        with torch.no_grad():
-            embedded = self.policy.condition(encoded)
-
-        @torch.no_grad()
-        def logits(state: Tensor, rows: Tensor) -> Tensor:
-            return self.policy.outputs(self.problem.features(state), embedded[rows]).logits
-
-        return logits
 
     # ------------------------------------------------------------------------------------------ learning
     def _learn(self, sampled: Trajectories, conditions: Conditions, told: Candidates) -> None:
@@ -308,7 +297,8 @@ class MOGFN:
         """
         encoded = self._encode(self._asked(preferences, beta))
         stream = torch_generator(seed, "sample", 0, self.device)
-        return follow(self.problem, len(encoded), self._logits(encoded), stream, device=self.device).objects.cpu()
+        logits = logits_for(self.policy, self.problem, encoded)
+        return follow(self.problem, len(encoded), logits, stream, device=self.device).objects.cpu()
 
     def exact_distribution(self, problem: Any, preferences: Tensor, beta: float | None = None) -> Tensor:
         """The law of `sample`, without exploration: float64 `[k, cells]`, in the order of the problem's oracle.

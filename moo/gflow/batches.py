@@ -36,10 +36,8 @@ class Batch:
 
     def rows(self, which: Tensor) -> Batch:
         """Those trajectories."""
-        states, actions, lengths = self.trajectories
-        longest = int(lengths[which].max())
-        part = Trajectories(states[: longest + 1, which], actions[:longest, which], lengths[which])
-        so_far = None if self.so_far is None else self.so_far[:longest, which]
+        part = self.trajectories.rows(which)
+        so_far = None if self.so_far is None else self.so_far[: len(part.actions), which]
         return Batch(part, self.conditions.rows(which), self.objectives[which], so_far)
 
 

@@ -76,3 +76,23 @@ def subtrajectory_balance(
     weights = torch.where(apart > 0, discount ** apart.to(levels.dtype), 0.0)
     pairs = weights[:, :, None] * (there[:, None] & there[None, :])
     return (pairs * (levels[:, None] - levels[None, :]) ** 2).sum(dim=(0, 1)) / pairs.sum(dim=(0, 1))
+
+
+def ordering(log_reward: Tensor, best: Tensor) -> Tensor | None:
+    """The cross-entropy between a batch's labels and the shares of its implied rewards.
+
+    Each of the rows that are `best` has the label 1 over their number, the others 0. A constant factor of the rewards
+    does not matter.
+
+    Source: Chen and Mauch 2024 (2310.00386), equation 6.
+
+    Args:
+        log_reward: What the policy takes log R to be, but for a constant, `[n]`.
+        best: Bool `[n]`.
+
+    Returns:
+        A number, at least the logarithm of how many rows are best; None where none is.
+    """
+    if not best.any():
+        return None
+    return log_reward.logsumexp(dim=0) - log_reward[best].mean()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from moo.gflow.trajectories import Trajectories
+from moo.gflow.trajectories import Logits, Trajectories
 from moo.networks import SummedEmbeddings, linear, mlp
 
 ENCODINGS = ("scalar", "thermometer")
+JOINT = 10_000  # states up to which each has a vector of its own, beside those of its features
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Conditions(NamedTuple):
@@ -94,7 +99,7 @@ class ConditionalPolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.num_actions, self.flow, self.backward = num_actions, flow, backward
-        self.features = SummedEmbeddings(feature_sizes, hidden, generator)
+        self.features = SummedEmbeddings(feature_sizes, hidden, generator, joint=JOINT)
         self.condition = linear(condition_size, hidden, generator)
         outputs = num_actions * (1 + backward) + flow
         self.body = nn.Sequential(nn.LeakyReLU(), mlp([hidden] * layers + [outputs], generator))
@@ -114,6 +119,36 @@ class ConditionalPolicy(nn.Module):
         """Log Z of encoded conditions `[k, c]`, `[k]`."""
         value: Tensor = self.log_z_head(encoded).squeeze(1)
         return value
+
+
+def logits_for(policy: ConditionalPolicy, problem: Any, encoded: Tensor) -> Logits:
+    """The policy for objects with the encoded conditions `[n, c]`, as `follow` asks for it, without gradients.
+
+    Of a few rows, finding parameters and calling modules costs as much as the arithmetic: so both are done with once.
+    The weights are shared, so that it follows the policy as that learns, but for how it reads its conditions.
+    """
+    read, first, actions = problem.features, _bare(policy.features).forward, policy.num_actions
+    linear = [layer for layer in policy.body.modules() if isinstance(layer, nn.Linear)]
+    layers = [(layer.bias.detach(), layer.weight.detach().t()) for layer in linear]
+    layers[-1] = (layers[-1][0][:actions], layers[-1][1][:, :actions])
+    with torch.no_grad():
+        embedded = policy.condition(encoded)
+
+    def logits(state: Tensor, rows: Tensor) -> Tensor:
+        hidden = first(read(state)).add_(embedded.index_select(0, rows))
+        for bias, weight in layers:
+            hidden = torch.addmm(bias, functional.leaky_relu_(hidden), weight)
+        return hidden
+
+    return logits
+
+
+def _bare(module: Module) -> Module:
+    """A module that shares the weights of another, as plain attributes that need no gradients."""
+    found = copy.copy(module)
+    weights = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    vars(found).update({name: values.detach() for name, values in weights})
+    return found
 
 
 class Scores(NamedTuple):
@@ -142,14 +177,14 @@ def score(policy: ConditionalPolicy, problem: Any, trajectories: Trajectories, e
     moves = trajectories.moves
     step, row = torch.nonzero(moves, as_tuple=True)
     state, action = trajectories.states[step, row], trajectories.actions[step, row]
-    outputs = policy.outputs(problem.features(state), policy.condition(encoded)[row])
+    outputs = policy.outputs(problem.features(state), policy.condition(encoded).index_select(0, row))
     log_forward = picked(outputs.logits, problem.action_mask(state), action)
     following = trajectories.states[step + 1, row]
     before = problem.backward_mask(following)
     if outputs.backward_logits is None:
         log_backward = -before.sum(dim=1).to(log_forward.dtype).log()
     else:  # of the state that was reached: read at the next step, or anew at the end
-        logits = policy.outputs(problem.features(following), policy.condition(encoded)[row]).backward_logits
+        logits = policy.outputs(problem.features(following), policy.condition(encoded).index_select(0, row)).backward_logits
         assert logits is not None
         log_backward = picked(logits, before, action)
 

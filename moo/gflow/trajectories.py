@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Logits = Callable[[Tensor, Tensor], Tensor]  # states [n, ...] and numbers of their rows [n] -> logits [n, actions]
+NEVER = torch.tensor(-math.inf)
 
 
 class Trajectories(NamedTuple):
@@ -35,6 +38,12 @@ class Trajectories(NamedTuple):
         steps = torch.arange(len(self.actions), device=self.lengths.device)
         return steps[:, None] < self.lengths
 
+    def rows(self, which: Tensor) -> Trajectories:
+        """Those trajectories, without the steps that only longer ones take."""
+        lengths = self.lengths[which]
+        longest = int(lengths.max())
+        return Trajectories(self.states[: longest + 1, which], self.actions[:longest, which], lengths)
+
 
 def follow(
     problem: Any,
@@ -47,52 +56,67 @@ def follow(
 ) -> Trajectories:
     """Build `n` objects by a policy.
 
+    It runs in torch's inference mode: what `logits` and the problem keep from a call must not enter a gradient later.
+
     Args:
         problem: A construction problem, metered or not; nothing is evaluated, so nothing is paid.
         n: Objects.
-        logits: The policy; None: every legal action has the same probability.
+        logits: The policy, asked for unfinished objects alone; None: every legal action has the same probability.
         generator: Of the draws, on `device`.
         epsilon: Probability of a step that is drawn from all legal actions alike.
         device: Of the states.
     """
-    state = problem.start(n).to(device)
-    rows = torch.arange(n, device=device)
-    done = torch.zeros(n, dtype=torch.bool, device=device)
-    lengths = torch.zeros(n, dtype=torch.int64, device=device)
-    states, actions = [state], []
-    for _ in range(problem.max_steps):
-        mask = problem.action_mask(state)
-        if logits is None:
-            chances = mask.to(torch.float32)
-        else:
-            chances = legal_chances(logits(state, rows), mask, epsilon)
-        action = draw(chances, generator)
-        moved, finished = problem.step(state, action)
-        state = torch.where(done.reshape(-1, *[1] * (state.ndim - 1)), state, moved)
-        lengths += ~done
-        done = done | finished
-        states.append(state)
-        actions.append(action)
-        if done.all():
-            break
-    return Trajectories(torch.stack(states), torch.stack(actions), lengths)
+    reached, taken, who = [], [], []  # step by step, of the objects that were unfinished
+    with torch.inference_mode():
+        start = state = problem.start(n).to(device)
+        rows, left = torch.arange(n, device=device), n
+        for _ in range(problem.max_steps):
+            mask = problem.action_mask(state)
+            values = torch.zeros_like(mask, dtype=torch.float32) if logits is None else logits(state, rows)
+            action = draw(values, mask, generator, epsilon)
+            state, finished = problem.step(state, action)
+            reached.append(state)
+            taken.append(action)
+            who.append(rows)
+            going = torch.nonzero(~finished).squeeze(1)
+            before, left = left, len(going)
+            if not left:
+                break
+            if left < before:
+                state, rows = state.index_select(0, going), rows.index_select(0, going)
+    return _laid_out(start, reached, taken, who)
 
 
-def draw(chances: Tensor, generator: torch.Generator) -> Tensor:
-    """One number for each row of non-negative `chances [n, a]`, in proportion to them; 0 for a row of zeros.
+def _laid_out(start: Tensor, reached: list[Tensor], taken: list[Tensor], who: list[Tensor]) -> Trajectories:
+    """Trajectories from what was recorded of the rows `who` of each step; copies, so that gradients may use them."""
+    steps, n, row = len(who), len(start), torch.cat(who).cpu().numpy()
+    step = np.repeat(np.arange(1, steps + 1), [len(rows) for rows in who])
+    record = np.zeros((steps + 1, n), dtype=np.int64)  # of a step and a row; number n + i is the i-th move of all
+    record[0] = np.arange(n)
+    record[step, row] = np.arange(n, n + len(row))
+    places = torch.from_numpy(np.maximum.accumulate(record)).to(start.device)  # behind the end: the last one again
+    states = torch.cat([start, *reached]).index_select(0, places.flatten())
+    actions = torch.cat(taken).index_select(0, places[1:].flatten() - n)
+    lengths = torch.from_numpy(np.bincount(row, minlength=n)).to(start.device)
+    return Trajectories(states.reshape(steps + 1, *start.shape), actions.reshape(steps, n), lengths)
 
-    The smallest of independent exponential times with these rates: a third of the time of `torch.multinomial`.
+
+def draw(logits: Tensor, mask: Tensor, generator: torch.Generator, epsilon: float = 0.0) -> Tensor:
+    """One legal action for each row of `logits [n, a]` and `mask [n, a]`, by a softmax; 0 where none is legal.
+
+    The largest of logits with Gumbel noise, which is minus the logarithm of exponential noise: a third of the time of
+    `torch.multinomial`. With probability `epsilon` a row's legal actions are equally likely.
     """
-    waits = torch.empty_like(chances).exponential_(generator=generator)
-    return (chances / waits).argmax(dim=1)
-
-
-def legal_chances(logits: Tensor, mask: Tensor, epsilon: float = 0.0) -> Tensor:
-    """Probabilities `[n, a]` of actions: a softmax over the legal ones, mixed with equal ones; zeros where none is."""
-    chances = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(dim=1)
     if epsilon:
-        chances = (1 - epsilon) * chances + epsilon / mask.sum(dim=1, keepdim=True).clamp(min=1)
-    return chances * mask
+        lost = torch.rand(len(logits), 1, generator=generator, device=logits.device) < epsilon
+        logits = logits.masked_fill(lost, 0.0)
+    noise = torch.empty_like(logits).exponential_(generator=generator).log_()
+    return torch.where(mask, logits - noise, NEVER).argmax(dim=1)
+
+
+def legal_chances(logits: Tensor, mask: Tensor) -> Tensor:
+    """Probabilities `[n, a]` of actions: a softmax over the legal ones; zeros where none is."""
+    return logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(dim=1) * mask
 
 
 def take_apart(problem: Any, objects: Tensor, generator: torch.Generator) -> Trajectories:
@@ -105,7 +129,7 @@ def take_apart(problem: Any, objects: Tensor, generator: torch.Generator) -> Tra
         running = mask.any(dim=1)
         if not running.any():
             break
-        action = draw(mask.to(torch.float32), generator)
+        action = draw(torch.zeros_like(mask, dtype=torch.float32), mask, generator)
         before = problem.undo(state, action)
         state = torch.where(running.reshape(-1, *[1] * (state.ndim - 1)), before, state)
         lengths += running

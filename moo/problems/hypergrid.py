@@ -100,6 +100,7 @@ class HyperGrid(ConstructionProblem):
         self.num_actions = self.dim + 1
         self.max_steps = self.dim * (self.height - 2) + 1
         self.feature_sizes = (self.height,) * self.dim
+        self._ends = torch.tensor([self.height - 1] * self.dim + [1])  # a column that gets this far ends the object
         self.reference_point = torch.zeros(len(names), dtype=torch.float64)
 
     # ------------------------------------------------------------------------------------------ moves
@@ -110,9 +111,9 @@ class HyperGrid(ConstructionProblem):
         """The next states and which are finished; finished states stay as they are."""
         going = 1 - state[:, -1:]
         moved = state.scatter_add(1, actions[:, None], going)  # stopping raises the last column
-        ended = ((moved[:, :-1] == self.height - 1).any(dim=1) | (moved[:, -1] > 0)).to(state.dtype)
-        moved[:, -1] = ended
-        return moved, ended.bool()
+        finished = (moved >= self._ends.to(state.device)).any(dim=1)
+        moved[:, -1] = finished
+        return moved, finished
 
     def undo(self, state: Tensor, actions: Tensor) -> Tensor:
         stopped = actions == self.dim

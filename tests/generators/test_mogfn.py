@@ -14,7 +14,7 @@ from moo.preferences import das_dennis
 from moo.storage import read_state, write_state
 from moo.tuners.dirichlet import Dirichlet
 
-QUICK = {"hidden": 64, "batch": 64, "learning_rate": 1e-2, "log_z_learning_rate": 3e-2, "beta_high": 4.0}
+QUICK = {"hidden": 64, "batch": 64, "batches": 8, "learning_rate": 1e-2, "log_z_learning_rate": 3e-2, "beta_high": 4.0}
 GRID = "hypergrid:height=8"
 
 
@@ -233,7 +233,7 @@ def test_vector_problems_are_met_on_a_lattice_and_measured_from_the_reference_po
     [
         (GRID, {"beta_low": 8.0, "beta_high": 4.0}, "`beta_low` should be at most `beta_high`, 4.0. Found 8.0"),
         (GRID, {"loss": "vargrad"}, "`group` should be at least 2 for loss 'vargrad'"),
-        (GRID, {"group": 3}, "`group` should divide `batch`, 128. Found 3"),
+        (GRID, {"group": 3}, "`group` should divide `batch`, 32. Found 3"),
         (GRID, {"loss": "vargrad", "group": 8, "scalarisation": "goal"}, "`hindsight` should be 0"),
         (GRID, {"loss": "fl-db", "replay": 1.0}, "`replay` should be 0 for loss 'fl-db'"),
         (ToyConstruction(), {"loss": "fl-db"}, "needs a problem with a `potential`.*choose 'db'"),
