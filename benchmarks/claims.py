@@ -236,6 +236,14 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "N2: AV, VC, same: the same within 5 % on both sides, edit distance >= 9.5",
             "moo.benchmarks.perf.gflownet_quality:two_bigrams",
         ),
+        Claim(
+            "Transitions per second on the hypergrid",
+            "torchgfn 2.4.1",
+            "T1: throughput, HyperGrid 2D H=32, batch 128, same network, CPU, one thread: >= 4x torchgfn 2.4.1's "
+            "transitions per second with the same fixed policy and network, stretch 6x, measured in one command",
+            "moo.benchmarks.perf.gflownet:throughput",
+            quick="the same, in fewer rounds",
+        ),
     ),
 }
 

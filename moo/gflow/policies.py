@@ -177,14 +177,15 @@ def score(policy: ConditionalPolicy, problem: Any, trajectories: Trajectories, e
     moves = trajectories.moves
     step, row = torch.nonzero(moves, as_tuple=True)
     state, action = trajectories.states[step, row], trajectories.actions[step, row]
-    outputs = policy.outputs(problem.features(state), policy.condition(encoded).index_select(0, row))
+    embedded = policy.condition(encoded).index_select(0, row)
+    outputs = policy.outputs(problem.features(state), embedded)
     log_forward = picked(outputs.logits, problem.action_mask(state), action)
     following = trajectories.states[step + 1, row]
     before = problem.backward_mask(following)
     if outputs.backward_logits is None:
         log_backward = -before.sum(dim=1).to(log_forward.dtype).log()
     else:  # of the state that was reached: read at the next step, or anew at the end
-        logits = policy.outputs(problem.features(following), policy.condition(encoded).index_select(0, row)).backward_logits
+        logits = policy.outputs(problem.features(following), embedded).backward_logits
         assert logits is not None
         log_backward = picked(logits, before, action)
 
