@@ -216,6 +216,13 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "moo.benchmarks.perf.gflownet_quality:grid_tchebycheff",
         ),
         Claim(
+            "The Pareto cells of six grids, from dominance alone",
+            "mogfn at the same budget",
+            "O1: order-preserving on the 6 grid pairs, 128k trajectories: mass on the true Pareto cells >= .75, PC-ent "
+            ">= .95 of its maximum, better than the same-budget preference-conditional run on both",
+            "moo.benchmarks.perf.gflownet_quality:pareto_cells",
+        ),
+        Claim(
             "The law of strings by their counts of n-grams",
             "the exact law by dynamic programming",
             "N4: AV, VC and AV, VC, CA, length 33-36, beta 96, 1.28M evaluations: total variation of the count-vector "

@@ -28,7 +28,9 @@ class OrderPreserving:
     It takes no preferences: it samples the whole Pareto set, evenly. In a batch, the objects that nothing dominates
     share the label 1; the loss is the cross-entropy between labels and the shares of the reward that the policy
     implies, `log R(x) = sum log P_F - sum log P_B`. With `labels="batch"`, as published, an object is held against its
-    batch alone; with `"archive"`, ours, against all that was evaluated, and each batch gets objects of the front.
+    batch alone; with `"archive"`, ours, against all that was evaluated, and each batch gets objects of the front. A
+    `temperature` above 1 goes on pressing down rewards that are small already: of many dominated objects even these
+    add up.
 
     Source: Chen and Mauch 2024 (2310.00386). Differences, and why: docs/methods/order_preserving.md.
     """
@@ -43,6 +45,7 @@ class OrderPreserving:
     options: ClassVar[Mapping[str, Option]] = {
         "labels": Option("archive", choices=("archive", "batch"), help="against what an object is held"),
         "front_share": Option(0.5, low=0.0, high=10.0, help="objects of the front in a batch for each new one"),
+        "temperature": Option(4.0, low=0.01, high=1e3, log=True, help="what log rewards are divided by in the loss"),
         "batch": Option(128, low=2, high=100_000, help="new objects of a gradient step"),
         "batches": Option(4, low=1, high=1000, help="gradient steps on what one step of the search samples"),
         "hidden": Option(128, low=1, high=10_000, help="width of the network"),
@@ -115,7 +118,7 @@ class OrderPreserving:
             ways = take_apart(self.problem, front.solutions[which], stream)
             implied.append(self._log_reward(Trajectories(*(part.to(self.device) for part in ways))))
             objectives = torch.cat([objectives, front.objectives[which]])
-        loss = ordering(torch.cat(implied), self._best(objectives).to(self.device))
+        loss = ordering(torch.cat(implied) / said.temperature, self._best(objectives).to(self.device))
         if loss is None:
             return
         self._adam.zero_grad()

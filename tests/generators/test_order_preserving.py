@@ -16,7 +16,9 @@ GRID = "hypergrid:height=8"
 def learned(problem=GRID, budget=12_800, seed=0, **options):
     problem = moo.get_problem(problem)
     meter = metered(problem, budget, seed)
-    checked = resolve_options(OrderPreserving.options, {"hidden": 64, "learning_rate": 1e-2, **options}, "x")
+    checked = resolve_options(
+        OrderPreserving.options, {"hidden": 64, "batches": 1, "learning_rate": 1e-2, **options}, "x"
+    )
     method = OrderPreserving(meter, budget=budget, seed=seed, device="cpu", **checked)
     while meter.remaining:
         method.step(None)
