@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,12 @@ ZDT = tuple(f"zdt{i}" for i in range(1, 7))
 RE = tuple(f"re{number}" for number in (21, 22, 23, 24, 25, 31, 32, 33, 34, 35, 36, 37, 41, 42, 61, 91))
 CRE = tuple(f"cre{number}" for number in (21, 22, 23, 24, 25, 31, 32, 51))
 BASELINES = ("random", "nsga2", "nsga3", "moead", "sms-emoa", "spea2")
+GRID_OBJECTIVES = ("branin", "currin", "shubert", "beale")
+NGRAM_TASKS = ("AV+VC", "AV+VC+CA", "A+V,length=18,min_length=17", "A+V+C,length=18,min_length=17")
+LEARN_STRINGS = (  # one sharpness, reached in the middle; log Z has a variance of its own for each preference
+    "beta=96,beta_rise=0.5,loss=vargrad,group=16,floor=0.05,layers=2,batch=128,batches=8,learning_rate=0.005,"
+    "log_z_learning_rate=0.05"
+)
 
 SUITES: dict[str, Suite] = {
     "quickstart": Suite(
@@ -203,6 +210,20 @@ SUITES: dict[str, Suite] = {
     "zdt": Suite("zdt", ZDT, BASELINES, tuple(range(10)), 25_000),
     "dtlz": Suite("dtlz", DTLZ, BASELINES, tuple(range(10)), 25_000),
     "re": Suite("re", RE, BASELINES, tuple(range(10)), 10_000),
+    "mogfn-hypergrid": Suite(
+        "mogfn-hypergrid",
+        tuple(f"hypergrid:objectives={'+'.join(pair)}" for pair in combinations(GRID_OBJECTIVES, 2)),
+        ("random", "nsga2", "mogfn", "mogfn:scalarisation=tchebycheff", "order-preserving", "perfect-sampler"),
+        tuple(range(5)),
+        50_000,
+    ),
+    "mogfn-ngrams": Suite(
+        "mogfn-ngrams",
+        tuple(f"ngrams:ngrams={task}" for task in NGRAM_TASKS),
+        ("random", "nsga2", f"mogfn:{LEARN_STRINGS}", "order-preserving", "perfect-sampler:beta=96"),
+        tuple(range(3)),
+        320_000,
+    ),
     "cre": Suite("cre", CRE, BASELINES, tuple(range(10)), 10_000),
 }
 

@@ -1,11 +1,15 @@
 """Toy problems of all four kinds and toy methods, so that the whole contract is exercised in seconds."""
 
+import functools
+import itertools
 import time
 
 import numpy as np
 import torch
 
-from moo.base import Candidates, ConstructionProblem, EnvironmentProblem, Evaluation, Oracle, TextProblem, VectorProblem
+from moo.base import Candidates, ConstructionProblem, EnvironmentProblem, Evaluation, TextProblem, VectorProblem
+from moo.dominance import non_dominated
+from moo.gflow.oracle import enumerated
 from moo.gflow.policies import ConditionalPolicy
 from moo.options import Option
 from moo.seeding import torch_generator
@@ -163,10 +167,14 @@ class ToyConstruction(ConstructionProblem):
     def decode(self, solutions):
         return ["".join("abc$"[letter] for letter in row if letter >= 0) for row in solutions.tolist()]
 
-    @property
+    @functools.cached_property
     def oracle(self):
-        first = torch.arange(self.length + 1, dtype=torch.float64) / self.length
-        return Oracle(torch.stack([first, 1 - first], dim=1)) if self.num_objectives == 2 else None
+        words = [word for length in range(self.length + 1) for word in itertools.product(range(3), repeat=length)]
+        states = torch.tensor([[*word, 3, *[-1] * (self.length - len(word))] for word in words])
+        place = {tuple(state): i for i, state in enumerate(states.tolist())}
+        objectives = self.evaluate(states)
+        front = torch.unique(objectives[non_dominated(objectives)], dim=0)
+        return enumerated(objectives, states, lambda s: torch.tensor([place[tuple(row)] for row in s.tolist()]), front)
 
 
 class ToyText(TextProblem):

@@ -22,29 +22,20 @@ from joblib import Parallel, cpu_count, delayed
 from torch import Tensor
 
 from moo.benchmarks.claims import Measurement
+from moo.benchmarks.suites import LEARN_STRINGS
 from moo.gflow.rewards import log_reward
 from moo.indicators.r2_family import r2_mogfn
 from moo.indicators.samples import edit_distances, top_k, top_k_reward
 from moo.indicators.volume import hypervolume
 from moo.preferences import das_dennis
 from moo.problems import get_problem
+from moo.registry import parse_options
 from moo.search import pareto_search
 
 BETAS = (1, 2, 4, 8, 16)
 DRAWS = 128  # objects for each preference, as published
 REPEATS = 20  # of a score that draws objects
-LEARN_STRINGS = {  # beside the defaults
-    "beta": 96.0,
-    "beta_rise": 0.5,
-    "loss": "vargrad",
-    "group": 16,
-    "floor": 0.05,
-    "layers": 2,
-    "batch": 128,
-    "batches": 8,
-    "learning_rate": 5e-3,
-    "log_z_learning_rate": 0.05,
-}
+STRINGS = parse_options(LEARN_STRINGS)
 
 
 class Task(NamedTuple):
@@ -68,10 +59,10 @@ TASKS = {
     "currin-shubert": Task("hypergrid:objectives=currin+shubert", 640_000, {}, 10),
     "shubert-beale": Task("hypergrid:objectives=shubert+beale", 640_000, {}, 10),
     "tchebycheff": Task("hypergrid:objectives=currin+shubert", 640_000, {"scalarisation": "tchebycheff"}, 10),
-    "two bigrams": Task("ngrams:ngrams=AV+VC", 640_000, LEARN_STRINGS, 9),
-    "three bigrams": Task("ngrams:ngrams=AV+VC+CA", 640_000, LEARN_STRINGS, 9),
-    "two letters": Task("ngrams:ngrams=A+V,length=18,min_length=17", 640_000, LEARN_STRINGS, 9),
-    "three letters": Task("ngrams:ngrams=A+V+C,length=18,min_length=17", 640_000, LEARN_STRINGS, 9),
+    "two bigrams": Task("ngrams:ngrams=AV+VC", 640_000, STRINGS, 9),
+    "three bigrams": Task("ngrams:ngrams=AV+VC+CA", 640_000, STRINGS, 9),
+    "two letters": Task("ngrams:ngrams=A+V,length=18,min_length=17", 640_000, STRINGS, 9),
+    "three letters": Task("ngrams:ngrams=A+V+C,length=18,min_length=17", 640_000, STRINGS, 9),
 }
 
 
@@ -96,7 +87,7 @@ def figures(name: str, seed: int) -> dict[str, Any]:
     problem: Any = get_problem(task.problem)
     preferences = das_dennis(problem.num_objectives, task.divisions)
     form = task.options.get("scalarisation", "weighted-sum")
-    betas = (task.options["beta"],) if "beta" in task.options else BETAS
+    betas = (float(task.options["beta"]),) if "beta" in task.options else BETAS
     laws = {}
     for beta in betas:
         truth = problem.oracle.distribution(preferences, beta, form)

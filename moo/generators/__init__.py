@@ -8,6 +8,7 @@ GENERATORS: dict[str, str] = {
     "spea2": "moo.generators.evolutionary:SPEA2",
     "mogfn": "moo.generators.mogfn:MOGFN",
     "order-preserving": "moo.generators.order_preserving:OrderPreserving",
+    "perfect-sampler": "moo.generators.perfect_sampler:PerfectSampler",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
     "random": "moo.generators.random_search:RandomSearch",
 }

@@ -49,10 +49,10 @@ def test_every_loss_learns_the_exact_law_of_a_grid(loss):
     method, problem = learned(budget=256_000 if dear else 25_600, loss=loss, group=8 if loss == "vargrad" else 1)
     assert method.problem.used == method.problem.budget
     untrained, _ = learned(budget=1, loss=loss, group=8 if loss == "vargrad" else 1)
-    for beta in (1.0, 4.0):
+    for beta, bound in ((1.0, 0.5), (4.0, 2.0)):
         away, error = distance(method, problem, beta)
         assert away < 0.4 < distance(untrained, problem, beta)[0], (beta, away)
-        assert error < 1.0, (beta, error)
+        assert error < bound, (beta, error)
 
 
 @pytest.mark.parametrize("scalarisation", sorted({*SCALARISATIONS} - {"weighted-sum", "goal"}))

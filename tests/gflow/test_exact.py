@@ -1,7 +1,6 @@
 import pytest
 import torch
 from exact_policy import exact_policy, skewed
-from inputs import ToyConstruction
 
 import moo
 from moo.gflow.exact import carried, policy_law, state_graph
@@ -74,8 +73,8 @@ def test_states_of_equal_features_count_once():
 
 
 def test_a_problem_without_an_enumerable_oracle_is_refused():
-    with pytest.raises(ValueError, match=r"whose oracle lists its objects. 'toy-construction' has none"):
-        state_graph(ToyConstruction())
+    with pytest.raises(ValueError, match=r"whose oracle lists its objects. 'hypergrid' has none"):
+        state_graph(moo.get_problem("hypergrid:dim=5"))
 
 
 def test_too_many_states_are_refused(monkeypatch):
