@@ -60,3 +60,21 @@ class SummedEmbeddings(nn.Module):
         if self.radix is not None:
             columns = torch.cat([columns, (columns * self.radix).sum(dim=1, keepdim=True)], dim=1)
         return nn.functional.embedding_bag(columns + self.offsets, self.table, mode="sum")
+
+
+def descend(adam: torch.optim.Optimizer, loss: Tensor, rates: Sequence[float], done: float, clip: float) -> None:
+    """One gradient step at learning rates that fall to 0 along a cosine.
+
+    Args:
+        adam: An optimiser with one parameter group for each rate.
+        loss: A number.
+        rates: Learning rates at the beginning.
+        done: The share of the run that is over; 1 and above: the rates are 0.
+        clip: The largest norm of the whole gradient; a longer one is scaled down.
+    """
+    adam.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_([parameter for group in adam.param_groups for parameter in group["params"]], clip)
+    for group, rate in zip(adam.param_groups, rates, strict=True):
+        group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    adam.step()

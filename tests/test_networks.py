@@ -1,6 +1,6 @@
 import torch
 
-from moo.networks import SummedEmbeddings, linear, mlp
+from moo.networks import SummedEmbeddings, descend, linear, mlp
 
 
 def stream(seed=0):
@@ -45,3 +45,14 @@ def test_few_combinations_have_vectors_of_their_own():
         together.table[:8] = 0
     assert len(together(every).unique(dim=0)) == 15
     assert torch.allclose(together(every).unique(dim=0), together.table[8:].unique(dim=0))
+
+
+def test_learning_rates_fall_to_nothing_along_a_cosine_and_gradients_are_clipped():
+    weight = torch.nn.Parameter(torch.zeros(2))
+    other = torch.nn.Parameter(torch.zeros(1))
+    sgd = torch.optim.SGD([{"params": [weight]}, {"params": [other]}], lr=1.0)
+    for done, share in ((0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (2.0, 0.0)):
+        before = weight.detach().clone(), other.detach().clone()
+        descend(sgd, 30 * weight[0] + 40 * other[0], (0.1, 0.2), done, clip=5.0)
+        assert torch.allclose(before[0] - weight.detach(), share * 0.1 * torch.tensor([3.0, 0.0]), atol=1e-6)
+        assert torch.allclose(before[1] - other.detach(), share * 0.2 * torch.tensor([4.0]), atol=1e-6)

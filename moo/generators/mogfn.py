@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,11 +14,12 @@ from moo.base import Candidates, Setting
 from moo.checks import check_number
 from moo.gflow.batches import LOSSES, Batch, flow_loss
 from moo.gflow.exact import policy_law
-from moo.gflow.policies import ENCODINGS, ConditionalPolicy, Conditions, encode_conditions, logits_for
+from moo.gflow.policies import ENCODINGS, Conditions, encode_conditions, logits_for, policy_for
 from moo.gflow.replay import Replay
 from moo.gflow.rewards import FOCUS, SCALARISATIONS, RewardScale, cosine, log_reward
 from moo.gflow.trajectories import Trajectories, follow, take_apart
 from moo.metered import Metered
+from moo.networks import descend
 from moo.options import Option
 from moo.preferences import check_preferences, dirichlet
 from moo.seeding import torch_generator
@@ -88,9 +88,8 @@ class MOGFN:
         self._check()
         self.preferences_per_round = said.round
         self._highest = said.beta_high if said.beta is None else max(said.beta, 1e-3)
-        self.policy = ConditionalPolicy(
-            tuple(problem.feature_sizes),
-            problem.num_actions,
+        self.policy = policy_for(
+            problem,
             (problem.num_objectives + 2) * (said.bins if said.encoding == "thermometer" else 1),
             hidden=said.hidden,
             layers=said.layers,
@@ -114,11 +113,6 @@ class MOGFN:
             ValueError: They do not; the message says which.
         """
         said, problem = self._said, self.problem
-        if not hasattr(problem, "features"):
-            raise ValueError(
-                f"Method 'mogfn' needs a construction problem with `features` and `feature_sizes`, what a policy reads "
-                f"of a state. {problem.name!r} has none."
-            )
         if said.beta is None and said.beta_low > said.beta_high:
             raise ValueError(
                 f"Option `beta_low` should be at most `beta_high`, {said.beta_high}. Found {said.beta_low}."
@@ -232,13 +226,8 @@ class MOGFN:
         if said.replay and len(self._replay):
             parts.append(self._replayed(batch, stream))
         each = torch.cat([self._loss(part) for part in parts])
-        self._adam.zero_grad()
-        each.mean().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), said.clip)
-        share = 0.5 * (1 + math.cos(math.pi * min(1.0, self.problem.used / self.budget)))
-        for group, rate in zip(self._adam.param_groups, (said.learning_rate, said.log_z_learning_rate), strict=True):
-            group["lr"] = rate * share
-        self._adam.step()
+        rates = (said.learning_rate, said.log_z_learning_rate)
+        descend(self._adam, each.mean(), rates, self.problem.used / self.budget, said.clip)
 
     def _loss(self, batch: Batch) -> Tensor:
         """Of each trajectory `[n]`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -15,9 +14,10 @@ from moo.base import Candidates, Setting
 from moo.dominance import non_dominated
 from moo.gflow.exact import policy_law
 from moo.gflow.losses import ordering
-from moo.gflow.policies import ConditionalPolicy, logits_for, score
+from moo.gflow.policies import logits_for, policy_for, score
 from moo.gflow.trajectories import Trajectories, follow, take_apart
 from moo.metered import Metered
+from moo.networks import descend
 from moo.options import Option
 from moo.seeding import torch_generator
 
@@ -70,16 +70,8 @@ class OrderPreserving:
     ) -> None:
         self.problem, self.budget, self.seed, self.device = problem, budget, seed, device
         said = self._said = SimpleNamespace(**options)
-        self.policy = ConditionalPolicy(
-            tuple(problem.feature_sizes),
-            problem.num_actions,
-            1,
-            hidden=said.hidden,
-            layers=said.layers,
-            flow=False,
-            backward=False,
-            generator=torch_generator(seed, "network"),
-        ).to(device)
+        network, shape = torch_generator(seed, "network"), {"hidden": said.hidden, "layers": said.layers}
+        self.policy = policy_for(problem, 1, **shape, flow=False, backward=False, generator=network).to(device)
         self._adam = torch.optim.Adam(self.policy.parameters(), lr=said.learning_rate, fused=True)
         self._archive = Archive(tuple(problem.start(0).shape[1:]), problem.num_objectives)
         self._steps = 0
@@ -121,13 +113,7 @@ class OrderPreserving:
         loss = ordering(torch.cat(implied) / said.temperature, self._best(objectives).to(self.device))
         if loss is None:
             return
-        self._adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), said.clip)
-        for group in self._adam.param_groups:
-            done = min(1.0, self.problem.used / self.budget)
-            group["lr"] = said.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-        self._adam.step()
+        descend(self._adam, loss, (said.learning_rate,), self.problem.used / self.budget, said.clip)
 
     def _log_reward(self, trajectories: Trajectories) -> Tensor:
         """What the policy takes the log rewards of objects to be, but for a constant, `[n]`."""

@@ -121,6 +121,20 @@ class ConditionalPolicy(nn.Module):
         return value
 
 
+def policy_for(problem: Any, condition_size: int, **shape: Any) -> ConditionalPolicy:
+    """A policy for a construction problem, on the CPU; the further arguments are those of `ConditionalPolicy`.
+
+    Raises:
+        ValueError: The problem does not say what a policy reads of a state.
+    """
+    if not hasattr(problem, "features") or not hasattr(problem, "feature_sizes"):
+        raise ValueError(
+            "A policy needs a construction problem with `features` and `feature_sizes`, what it reads of a state. "
+            f"{problem.name!r} lacks them."
+        )
+    return ConditionalPolicy(tuple(problem.feature_sizes), problem.num_actions, condition_size, **shape)
+
+
 def logits_for(policy: ConditionalPolicy, problem: Any, encoded: Tensor) -> Logits:
     """The policy for objects with the encoded conditions `[n, c]`, as `follow` asks for it, without gradients.
 

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from moo.indicators.improvement import coverage, hypervolume_improvement
     from moo.indicators.pairwise import mean_pairwise_distance, riesz_energy, solow_polasky
     from moo.indicators.r2_family import r2, r2_contributions, r2_exact, r2_mogfn
+    from moo.indicators.samples import (
+        direction_correlation,
+        mean_edit_distance,
+        mean_tanimoto_distance,
+        top_k_diversity,
+        top_k_reward,
+    )
     from moo.indicators.subsets import hypervolume_subset
     from moo.indicators.surfaces import (
         attainment,
@@ -101,6 +108,11 @@ FUNCTIONS: dict[str, str] = {
     "r2_contributions": "moo.indicators.r2_family",
     "r2_mogfn": "moo.indicators.r2_family",
     "riesz_energy": "moo.indicators.pairwise",  # grows with every row: reports compare sets of any size
+    "direction_correlation": "moo.indicators.samples",
+    "mean_edit_distance": "moo.indicators.samples",
+    "mean_tanimoto_distance": "moo.indicators.samples",
+    "top_k_diversity": "moo.indicators.samples",
+    "top_k_reward": "moo.indicators.samples",
     "non_dominated": "moo.dominance",
     "pareto_ranks": "moo.dominance",
     "crowding_distance": "moo.dominance",
@@ -115,6 +127,7 @@ __all__ = [
     "averaged_hausdorff",
     "coverage",
     "crowding_distance",
+    "direction_correlation",
     "epsilon_additive",
     "epsilon_multiplicative",
     "expected_utility",
@@ -129,7 +142,9 @@ __all__ = [
     "igd_plus",
     "maximum_spread",
     "maximum_utility_loss",
+    "mean_edit_distance",
     "mean_pairwise_distance",
+    "mean_tanimoto_distance",
     "non_dominated",
     "pareto_ranks",
     "pc_entropy",
@@ -143,6 +158,8 @@ __all__ = [
     "solow_polasky",
     "spacing",
     "sparsity",
+    "top_k_diversity",
+    "top_k_reward",
     "vorobev_deviation",
     "vorobev_expectation",
 ]

@@ -48,6 +48,8 @@ ELSEWHERE = {"hypervolume_subset", "predicted_seconds"} | {  # give row numbers 
     *("attainment", "attainment_difference", "attainment_share"),  # take several runs: test_surfaces.py
     *("vorobev_deviation", "vorobev_expectation"),
     "hypervolume_improvement",  # takes new rows, too: test_improvement.py
+    *("direction_correlation", "mean_edit_distance", "mean_tanimoto_distance"),  # take samples: test_samples.py
+    *("top_k_diversity", "top_k_reward"),
 }
 SCALARS = {name for name in FUNCTIONS if FUNCTIONS[name].absent is None}
 MEANS_OVER_ROWS = {"gd", "gd_plus", "averaged_hausdorff", "sparsity", "pc_entropy", "mean_pairwise_distance"}
