@@ -18,7 +18,7 @@ from moo.gflow.policies import ENCODINGS, Conditions, encode_conditions, logits_
 from moo.gflow.replay import Replay
 from moo.gflow.rewards import FOCUS, SCALARISATIONS, RewardScale, cosine, log_reward
 from moo.gflow.trajectories import Trajectories, follow, take_apart
-from moo.metered import Metered
+from moo.metered import Metered, infer_reference_point
 from moo.networks import descend
 from moo.options import Option
 from moo.preferences import check_preferences, dirichlet
@@ -200,8 +200,9 @@ class MOGFN:
         if dear or not fine.any():
             return
         if not self._scale.fixed:
-            assert self.problem.reference_point is not None
-            self._scale.fix(told.objectives[: len(fine)][fine], self.problem.reference_point)
+            first = told.rows(torch.nonzero(fine).flatten())
+            point = self.problem.reference_point  # None before the loop has seen any row
+            self._scale.fix(first.objectives, infer_reference_point(first) if point is None else point)
         objectives = self._scale(told.objectives).to(self.device)
         whole = Batch(sampled, conditions, objectives, self._so_far(sampled))
         whole = whole.rows(torch.nonzero(fine).flatten().to(self.device))

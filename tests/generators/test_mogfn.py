@@ -228,6 +228,13 @@ def test_vector_problems_are_met_on_a_lattice_and_measured_from_the_reference_po
     assert result.record["hypervolume"] > 0.9 * random.record["hypervolume"]
 
 
+def test_without_a_reference_point_the_first_rows_give_one():
+    result = moo.pareto_search(ToyVector(reference=False), "mogfn", budget=500, options=QUICK, progress=False)
+    scale = result.generator.state_dict()["scale"]
+    assert torch.isfinite(scale["low"]).all()
+    assert (scale["span"] > 0).all()
+
+
 @pytest.mark.parametrize(
     ("problem", "options", "message"),
     [
