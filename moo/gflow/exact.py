@@ -82,16 +82,14 @@ def carried(layers: list[Layer], chances: Callable[[Tensor, Tensor], Tensor], k:
 
 
 @torch.no_grad()
-def policy_law(policy: ConditionalPolicy, problem: Any, encoded: Tensor, layers: list[Layer] | None = None) -> Tensor:
+def policy_law(policy: ConditionalPolicy, problem: Any, encoded: Tensor) -> Tensor:
     """The exact law of what a policy samples for encoded conditions `[k, c]`: float64 `[k, cells]` on the CPU.
 
     Args:
         policy: The network.
         problem: A construction problem whose oracle lists its objects.
         encoded: `[k, c]`, on the policy's device.
-        layers: `state_graph(problem)`, where it is at hand.
     """
-    layers = state_graph(problem) if layers is None else layers
     embedded = policy.condition(encoded)
 
     def chances(features: Tensor, mask: Tensor) -> Tensor:
@@ -104,4 +102,4 @@ def policy_law(policy: ConditionalPolicy, problem: Any, encoded: Tensor, layers:
             parts.append(flat.reshape(k, len(some), -1).cpu())
         return torch.cat(parts, dim=1)
 
-    return carried(layers, chances, len(encoded), len(problem.oracle.objectives))
+    return carried(state_graph(problem), chances, len(encoded), len(problem.oracle.objectives))

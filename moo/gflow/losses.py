@@ -19,7 +19,7 @@ from torch import Tensor
 def trajectory_balance(log_z: Tensor, log_forward: Tensor, log_backward: Tensor, log_reward: Tensor) -> Tensor:
     """`(log Z + sum log P_F - log R - sum log P_B)^2`, with `log_z [n]` of each trajectory's condition.
 
-    Source: Malkin et al. 2022 (2201.13259), equation 14.
+    Source: Malkin et al. 2022 (2201.13259).
     """
     return (log_z - log_z_estimates(log_forward, log_backward, log_reward)) ** 2
 
@@ -44,7 +44,7 @@ def log_variance(log_forward: Tensor, log_backward: Tensor, log_reward: Tensor, 
 def detailed_balance(log_forward: Tensor, log_backward: Tensor, log_flow: Tensor, lengths: Tensor) -> Tensor:
     """The mean over a trajectory's steps of `(log F(s) + log P_F - log F(s') - log P_B)^2`.
 
-    Source: Bengio et al. 2023 (2111.09266), equation 13; with flows that hold the reward so far, Pan et al. 2023
+    Source: Bengio et al. 2023 (2111.09266); with flows that hold the reward so far, Pan et al. 2023
     (2302.01687), forward-looking detailed balance.
     """
     residuals = log_flow[:-1] + log_forward - log_flow[1:] - log_backward
@@ -61,7 +61,7 @@ def subtrajectory_balance(
     the imbalance is `a_i - a_j`, so that for `discount` 1 the mean is twice the variance of a along the trajectory:
     no pair is formed.
 
-    Source: Madan et al. 2023 (2209.12782), equation 10, SubTB(lambda).
+    Source: Madan et al. 2023 (2209.12782), SubTB(lambda).
     """
     steps = torch.arange(len(log_flow), device=lengths.device)
     taken = steps[:-1, None] < lengths
@@ -84,7 +84,7 @@ def ordering(log_reward: Tensor, best: Tensor) -> Tensor | None:
     Each of the rows that are `best` has the label 1 over their number, the others 0. A constant factor of the rewards
     does not matter.
 
-    Source: Chen and Mauch 2024 (2310.00386), equation 6.
+    Source: Chen and Mauch 2024 (2310.00386).
 
     Args:
         log_reward: What the policy takes log R to be, but for a constant, `[n]`.
