@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 from moo.checks import check_count
@@ -112,6 +114,53 @@ def closest_to_preferences(objectives: Any, preferences: Any, *, directions: Dir
     if not len(weights) or bool(apart[0].isinf().all()):
         raise ValueError("`objectives` should have at least one row that is finite: there is nothing to choose from.")
     return apart.argmin(dim=1)
+
+
+def convex_coverage_set(objectives: Any, *, directions: Directions = None) -> Tensor:
+    """Rows that are the best of all for some linear preference, the others strictly worse.
+
+    For each row a linear program looks for the preference by which it leads the most; a lead of 1e-9 of the range
+    counts. Of equal rows the first stays.
+
+    Source: Roijers, Vamplew, Whiteson and Dazeley 2013, "A survey of multi-objective sequential decision-making", JAIR
+    48.
+
+    Args:
+        objectives: Tensor, array or nested list `[n, m]`.
+        directions: As above.
+
+    Returns:
+        Bool `[n]`.
+
+    Raises:
+        TypeError: The objectives cannot be read as numbers.
+        ValueError: A shape or a word is wrong, or a value is NaN or infinitely good.
+    """
+    sets = _single(objectives, directions)
+    values = sets.values.detach().cpu().numpy()
+    kept = np.zeros(len(values), dtype=bool)
+    possible = np.ones(len(values), dtype=bool) if sets.mask is None else sets.mask.cpu().numpy()
+    places = np.flatnonzero(possible)
+    places = places[non_dominated(values[places]).numpy()]
+    if len(places) <= 1:
+        kept[places] = True
+        return torch.from_numpy(kept)
+    rows = values[places]
+    span = rows.max(axis=0) - rows.min(axis=0)
+    rows = rows / np.where(span > 0, span, 1.0).max()
+    m = rows.shape[1]
+    for place, row in zip(places, rows, strict=True):
+        others = rows[places != place]
+        found = linprog(
+            np.append(np.zeros(m), -1.0),
+            A_ub=np.column_stack([others - row, np.ones(len(others))]),
+            b_ub=np.zeros(len(others)),
+            A_eq=[np.append(np.ones(m), 0.0)],
+            b_eq=[1.0],
+            bounds=[(0, 1)] * m + [(None, None)],
+        )
+        kept[place] = -found.fun > ROUNDING
+    return torch.from_numpy(kept)
 
 
 def _single(objectives: Any, directions: Directions) -> Sets:

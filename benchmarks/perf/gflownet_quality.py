@@ -60,7 +60,7 @@ TASKS = {
     "shubert-beale": Task("hypergrid:objectives=shubert+beale", 640_000, {}, 10),
     "tchebycheff": Task("hypergrid:objectives=currin+shubert", 640_000, {"scalarisation": "tchebycheff"}, 10),
     "two bigrams": Task("ngrams:ngrams=AV+VC", 640_000, STRINGS, 9),
-    "three bigrams": Task("ngrams:ngrams=AV+VC+CA", 640_000, STRINGS, 9),
+    "three bigrams": Task("ngrams:ngrams=AV+VC+CA", 1_280_000, STRINGS, 9),
     "two letters": Task("ngrams:ngrams=A+V,length=18,min_length=17", 640_000, STRINGS, 9),
     "three letters": Task("ngrams:ngrams=A+V+C,length=18,min_length=17", 640_000, STRINGS, 9),
 }

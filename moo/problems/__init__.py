@@ -97,6 +97,7 @@ PROBLEMS: dict[str, str] = {
     "osy": "moo.problems.botorch_problems:OSY",
     "ngrams": "moo.problems.ngrams:NGrams",
     "bitstrings": "moo.problems.bitstrings:BitStrings",
+    "deep-sea-treasure": "moo.problems.deep_sea_treasure:DeepSeaTreasure",
 }
 
 
