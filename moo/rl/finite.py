@@ -168,8 +168,8 @@ def pareto_values(model: FiniteModel, gamma: float, max_steps: int) -> Tensor:
     """The values `[n, m]` of all Pareto-optimal deterministic policies from the start, by value iteration over sets.
 
     Policies may go by the steps left and by what has happened. A place's set for h steps left holds the non-dominated
-    sums, over actions and over one vector of each outcome's set for h - 1, of reward and discounted vector. It ends when
-    no set changes, or at `max_steps`.
+    sums, over actions and over one vector of each outcome's set for h - 1, of reward and discounted vector. All ends
+    when no set changes, or at `max_steps`.
 
     Source: White 1982, "Multi-objective infinite-horizon discounted Markov decision processes", J. Math. Anal. Appl.
     89; its sets over what a policy does at each outcome.
@@ -220,4 +220,5 @@ def _best(vectors: np.ndarray) -> np.ndarray:
     vectors = vectors[first]
     if len(vectors) == 1:
         return vectors
-    return vectors[non_dominated(vectors).numpy()]
+    best: np.ndarray = vectors[non_dominated(vectors).numpy()]
+    return best
