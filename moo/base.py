@@ -360,6 +360,25 @@ class Conditional(Protocol):
 
 
 @runtime_checkable
+class Acting(Protocol):
+    """A generator whose candidates are policies: their weights stand in `parameters.*`."""
+
+    def act(
+        self,
+        candidates: Candidates,
+        observations: Tensor,
+        mask: Tensor | None,
+        time: int,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """One action of each policy, `[n]` or `[n, a]`: row i of `candidates` sees row i of `observations [n, o]`.
+
+        `mask` are the legal actions, if not all are; `time` the steps taken since the episode began.
+        """
+        ...
+
+
+@runtime_checkable
 class AskTell(Protocol):
     """A generator that can be driven from outside, in inside directions.
 

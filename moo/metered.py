@@ -336,11 +336,11 @@ class MeteredEnvironment(Metered):
 
     failure = "a reward was not finite"
 
-    def reset(self, n: int) -> Tensor:
-        """The state of `n` fresh copies."""
+    def reset(self, n: int, device: str | torch.device = "cpu") -> Tensor:
+        """The state of `n` fresh copies, on `device`."""
         self._resets += 1
         state: Tensor = self._problem.reset(n, self._noise("reset", self._resets))
-        return state
+        return state.to(device)
 
     def step(
         self, state: Tensor, actions: Tensor, active: Tensor | None = None

@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from moo.base import Candidates
+from moo.base import Acting, Candidates
 from moo.dominance import non_dominated, violation
 from moo.indicators.volume import hypervolume, predicted_seconds
 from moo.metered import Metered, MeteredEnvironment
@@ -30,7 +30,7 @@ SECONDS = 5.0  # of computing hypervolumes per round, predicted, above which rep
 def needs_reevaluation(problem: Metered, generator: Any) -> bool:
     """Whether observed objectives are noisy and can be observed again: noise, or policies, which draw their actions."""
     if problem.kind == "environment":
-        return hasattr(generator, "act")
+        return isinstance(generator, Acting)
     return bool(problem.stochastic) and problem.kind in ("vector", "construction")
 
 
@@ -120,7 +120,7 @@ class Sample:
         stream = torch_generator(problem.seed, "actions apart", problem.used_apart)
         returns, failed, _ = episode_returns(
             cast(MeteredEnvironment, problem),
-            lambda observations, _: generator.act(copies, observations, stream),
+            lambda *seen: generator.act(copies, *seen, stream),
             len(copies),
         )
         return torch.where(failed[:, None], float("nan"), returns).cpu(), None

@@ -136,6 +136,22 @@ class Space:
             return math.inf
         return float(math.prod(int(column.high - column.low) + 1 for column in self.columns))
 
+    def number(self, rows: Tensor) -> Tensor:
+        """The number of each canonical row `[n, d]` of a space without real columns: int64 `[n]`, from 0 below `size`.
+
+        Rows are counted as digits are: the last column varies fastest.
+
+        Raises:
+            ValueError: A column is real.
+        """
+        if self.size == math.inf:
+            raise ValueError("Rows of a space with real columns have no numbers.")
+        levels = [int(column.high - column.low) + 1 for column in self.columns]
+        radix = [math.prod(levels[i + 1 :]) for i in range(len(levels))]
+        digits = rows.to(torch.int64) - self.lower.to(device=rows.device, dtype=torch.int64)
+        numbers: Tensor = (digits * torch.tensor(radix, device=rows.device)).sum(dim=1)
+        return numbers
+
     def canonical(self, solutions: Any, name: str = "solutions") -> Tensor:
         """Rows `[n, d]` inside the bounds, whole numbers rounded, float64 on the CPU: what is really evaluated.
 

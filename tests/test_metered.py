@@ -336,7 +336,7 @@ def test_episodes_apart_are_not_cut_by_a_budget_that_is_spent():
     meter = metered(ToyEnvironment(), 3, 0)
     meter.load_state_dict({**meter.state_dict(), "used": 3})
     with meter.apart():
-        _, _, cut = episode_returns(meter, lambda observations, _: torch.ones(len(observations)), 2)
+        _, _, cut = episode_returns(meter, lambda observations, *_: torch.ones(len(observations)), 2)
     assert (meter.used, meter.used_apart) == (3, 12)
     assert not cut.any()
 
@@ -633,7 +633,7 @@ def test_an_environment_that_raises_fails_the_copies_it_stepped():
             return super().step(state, actions, generator)
 
     meter = metered(Breaking(), 100, 0)
-    returns, failed, cut = episode_returns(meter, lambda observations, _: torch.ones(len(observations)), 3)
+    returns, failed, cut = episode_returns(meter, lambda observations, *_: torch.ones(len(observations)), 3)
     assert failed.all()
     assert not cut.any()
     assert torch.isfinite(returns).all()

@@ -261,7 +261,7 @@ def test_problems_without_noise_are_untouched():
 )
 def test_who_needs_it(problem, needed):
     class Acting:
-        def act(self, candidates, observations, generator):
+        def act(self, candidates, observations, mask, time, generator):
             """Plays."""
 
     assert needs_reevaluation(metered(problem, 1, 0), Acting()) is needed
@@ -405,7 +405,7 @@ def true_returns(result, episodes=3000):
     copies = result.front.rows(torch.arange(len(result.front)).repeat_interleave(episodes))
     stream = torch_generator(987, "truth")
     returns, failed, _ = episode_returns(
-        meter, lambda observations, _: result.generator.act(copies, observations, stream), len(copies)
+        meter, lambda *seen: result.generator.act(copies, *seen, stream), len(copies)
     )
     assert not failed.any()
     return returns.reshape(len(result.front), episodes, -1).mean(dim=1)

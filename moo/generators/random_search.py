@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
@@ -14,7 +13,7 @@ from moo.base import Candidates, Setting
 from moo.gflow.trajectories import uniform_objects
 from moo.metered import Metered, MeteredEnvironment, step_by_asking
 from moo.options import Option
-from moo.rl.rollouts import episode_returns
+from moo.rl.rollouts import evaluate_policies
 from moo.seeding import child_seed, torch_generator
 
 
@@ -80,9 +79,15 @@ class RandomSearch:
     def finals(self) -> Candidates | None:
         return None
 
-    def act(self, candidates: Candidates, observations: Tensor, generator: torch.Generator) -> Tensor:
-        """One action of each policy: row i of `observations [n, o]` is seen by row i of `candidates`."""
-        return _act(candidates.extras["parameters.linear"], observations, None, self._discrete, generator)
+    def act(
+        self,
+        candidates: Candidates,
+        observations: Tensor,
+        mask: Tensor | None,
+        time: int,  # noqa: ARG002
+        generator: torch.Generator,
+    ) -> Tensor:
+        return _act(candidates.extras["parameters.linear"], observations, mask, self._discrete, generator)
 
     # ------------------------------------------------------------------------------------------ vector
     def _next_of_sobol(self, n: int) -> Tensor:
@@ -113,24 +118,13 @@ class RandomSearch:
         inputs = problem.observation_space.dim + 1
         outputs = int(problem.action_space.size) if self._discrete else problem.action_space.dim
         linear = torch.randn(self.batch, inputs, outputs, generator=stream, dtype=torch.float64)[:n]
-        weights = linear.repeat_interleave(each, dim=0)
-
-        def policy(observations: Tensor, mask: Tensor | None) -> Tensor:
-            return _act(weights, observations, mask, self._discrete, stream)
-
-        returns, *flags = episode_returns(problem, policy, n * each)
-        failed, cut = (flag.reshape(n, each).any(dim=1) for flag in flags)
-        objectives = returns.reshape(n, each, -1).mean(dim=1)
         first, self._drawn = self._drawn, self._drawn + n
-        reasons = np.array([problem.failure, "the budget ran out within its episodes"])
-        return Candidates.of(
+        policies = Candidates.of(
             torch.arange(first, first + n)[:, None],
-            torch.where((failed | cut)[:, None], float("nan"), objectives),
-            failed=failed | cut,
-            reason=np.where((failed | cut).numpy(), reasons[(~failed).long().numpy()], ""),
-            used=torch.full((n,), problem.used),
+            torch.full((n, problem.num_objectives), float("nan"), dtype=torch.float64),
             **{"parameters.linear": linear},
         )
+        return evaluate_policies(problem, self, policies, each, stream)
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:

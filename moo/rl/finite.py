@@ -102,12 +102,7 @@ class FiniteEnvironment(EnvironmentProblem):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         chances, moves, rewards, _ = self._tables.on(state.device)
         number = int(self.action_space.size)
-        actions = actions.reshape(len(state))
-        if len(actions) and not 0 <= int(actions.min()) <= int(actions.max()) < number:
-            raise ValueError(
-                f"`actions` of {self.name} should be from 0 to {number - 1}. Found {sorted(set(actions.tolist()))}."
-            )
-        row = state[:, 0] * number + actions
+        row = state[:, 0] * number + check_actions(self, actions, len(state))
         outcomes = self.model.chances.shape[2]
         if outcomes > 1:
             drawn = uniform(len(state), generator, state.device)
@@ -164,61 +159,132 @@ def check_gamma(gamma: float) -> float:
     return float(gamma)
 
 
+def check_actions(problem: EnvironmentProblem, actions: Tensor, n: int) -> Tensor:
+    """Return the discrete actions of `n` copies as `[n]`.
+
+    Raises:
+        ValueError: One is not among the problem's actions.
+    """
+    number = int(problem.action_space.size)
+    actions = actions.reshape(n)
+    if n and not 0 <= int(actions.min()) <= int(actions.max()) < number:
+        raise ValueError(
+            f"`actions` of {problem.name} should be from 0 to {number - 1}. Found {sorted(set(actions.tolist()))}."
+        )
+    return actions
+
+
 def pareto_values(model: FiniteModel, gamma: float, max_steps: int) -> Tensor:
     """The values `[n, m]` of all Pareto-optimal deterministic policies from the start, by value iteration over sets.
 
-    Policies may go by the steps left and by what has happened. A place's set for h steps left holds the non-dominated
-    sums, over actions and over one vector of each outcome's set for h - 1, of reward and discounted vector. All ends
-    when no set changes, or at `max_steps`.
-
-    Source: White 1982, "Multi-objective infinite-horizon discounted Markov decision processes", J. Math. Anal. Appl.
-    89; its sets over what a policy does at each outcome.
+    Policies may go by the steps left and by what has happened.
 
     Args:
         model: The tables.
         gamma: Discount.
-        max_steps: Longest episode.
+        max_steps: Longest episode; one that is cut there keeps what it has gained.
     """
-    places, actions, outcomes = model.successors.shape
-    successors, ends = model.successors.tolist(), model.ends.tolist()
-    chances, rewards = model.chances.numpy(), model.rewards.numpy()
-    nothing = np.zeros((1, rewards.shape[-1]))
-    sets = [nothing] * places
-    changed = set(range(places))
-    sources: list[set[int]] = [set() for _ in range(places)]
-    for place in range(places):
-        for following in np.unique(model.successors[place].numpy()).tolist():
-            sources[following].add(place)
-    for _ in range(max_steps):
-        found = list(sets)
-        news = set()
-        for place in {source for other in changed for source in sources[other]}:
-            options = []
-            for action in range(actions):
-                sums = nothing
-                for outcome in range(outcomes):
-                    chance = chances[place, action, outcome]
-                    if chance == 0:
-                        continue
-                    following = successors[place][action][outcome]
-                    after = nothing if ends[place][action][outcome] else sets[following]
-                    gained = chance * (rewards[place, action, outcome] + gamma * after)
-                    sums = (sums[:, None] + gained[None]).reshape(-1, gained.shape[1])
-                options.append(sums)
-            found[place] = _best(np.concatenate(options))
-            if found[place].shape != sets[place].shape or np.abs(found[place] - sets[place]).max() > ALIKE:
-                news.add(place)
-        sets, changed = found, news
-        if not changed:
+    places = len(model.successors)
+    sets = [np.zeros((1, model.rewards.shape[-1]))] * places
+    return torch.from_numpy(extend_sets(model, sets, set(range(places)), gamma, max_steps)[model.start])
+
+
+def extend_sets(
+    model: FiniteModel, sets: list[np.ndarray], stale: set[int], gamma: float, rounds: int
+) -> list[np.ndarray]:
+    """The places' sets of vectors after further rounds of value iteration.
+
+    In each round a stale place's set becomes the non-dominated sums, over actions and over one vector of each outcome's
+    set, of reward and discounted vector; where that is a change, the places that lead there are stale in the next. An
+    action whose chances are all 0 is unknown and left out.
+
+    Source: White 1982, "Multi-objective infinite-horizon discounted Markov decision processes", J. Math. Anal. Appl.
+    89, for policies that may go by what has happened.
+
+    Args:
+        model: The tables.
+        sets: Of each place, `[n, m]`; an empty one says that nothing is known there.
+        stale: Places to begin with.
+        gamma: Discount.
+        rounds: At most so many.
+    """
+    sources = _sources(model)
+    for _ in range(rounds):
+        found = {place: _set_of(model, place, sets, gamma) for place in stale}
+        changed = [place for place, vectors in found.items() if not _same(vectors, sets[place])]
+        sets = list(sets)
+        for place in changed:
+            sets[place] = found[place]
+        stale = {source for place in changed for source in sources.get(place, ())}
+        if not stale:
             break
-    return torch.from_numpy(sets[model.start])
+    return sets
 
 
-def _best(vectors: np.ndarray) -> np.ndarray:
-    """The non-dominated rows in lexicographic order, those alike once."""
-    _, first = np.unique(np.round(vectors / ALIKE).astype(np.int64), axis=0, return_index=True)
-    vectors = vectors[first]
-    if len(vectors) == 1:
-        return vectors
-    best: np.ndarray = vectors[non_dominated(vectors).numpy()]
+def _sources(model: FiniteModel) -> dict[int, set[int]]:
+    """For each place those that lead there."""
+    place, action, outcome = np.nonzero(model.chances.numpy())
+    sources: dict[int, set[int]] = {}
+    for following, source in zip(
+        model.successors.numpy()[place, action, outcome].tolist(), place.tolist(), strict=True
+    ):
+        sources.setdefault(following, set()).add(source)
+    return sources
+
+
+def _set_of(model: FiniteModel, place: int, sets: list[np.ndarray], gamma: float) -> np.ndarray:
+    """The non-dominated vectors of a place, from the sets of the next ones."""
+    m = model.rewards.shape[-1]
+    options = [np.zeros((0, m))]
+    for chances, successors, rewards, ends in zip(
+        model.chances[place].numpy(),
+        model.successors[place].tolist(),
+        model.rewards[place].numpy(),
+        model.ends[place].tolist(),
+        strict=True,
+    ):
+        sums = np.zeros((int(chances.any()), m))
+        for outcome in np.flatnonzero(chances):
+            after = np.zeros((1, m)) if ends[outcome] else sets[successors[outcome]]
+            gained = chances[outcome] * (rewards[outcome] + gamma * after)
+            sums = (sums[:, None] + gained[None]).reshape(-1, m)
+        options.append(sums)
+    vectors = np.concatenate(options)
+    return vectors[best_rows(vectors)]
+
+
+def best_rows(vectors: np.ndarray) -> np.ndarray:
+    """The numbers of the non-dominated rows of `vectors [n, m]` in lexicographic order, of those alike the first.
+
+    They are compared as rounded to `ALIKE`: sums of the same numbers in another order differ in their last digits, and
+    a row that is worse would stay because it seems better by so little.
+    """
+    rounded = np.round(vectors / ALIKE)
+    kept = np.flatnonzero(non_dominated(rounded).numpy())
+    best: np.ndarray = kept[np.lexsort(rounded[kept].T[::-1])]
     return best
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and bool((np.abs(a - b) <= ALIKE).all())
+
+
+def follow(
+    model: FiniteModel, sets: list[np.ndarray], place: int, vector: np.ndarray, gamma: float, max_steps: int
+) -> list[int]:
+    """The actions that gain a vector of a place's set, in a model without chance, at most `max_steps` of them."""
+    actions: list[int] = []
+    while len(actions) < max_steps:
+        choices = []
+        for action in np.flatnonzero(model.chances[place, :, 0].numpy()).tolist():
+            ends, following = bool(model.ends[place, action, 0]), int(model.successors[place, action, 0])
+            after = np.zeros((1, len(vector))) if ends else sets[following]
+            gaps = np.abs(model.rewards[place, action, 0].numpy() + gamma * after - vector).max(axis=1, initial=0.0)
+            if len(after):
+                choices.append((float(gaps.min()), action, ends, following, after[gaps.argmin()]))
+        _, action, ends, following, vector_next = min(choices, key=lambda choice: choice[0])
+        actions.append(action)
+        if ends:
+            break
+        place, vector = following, vector_next
+    return actions

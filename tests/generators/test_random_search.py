@@ -49,7 +49,7 @@ def test_a_policy_acts_again_as_it_did():
     result = moo.pareto_search(problem, "random", budget=5000, options={"batch": 50}, progress=False)
     observations = problem.observe(problem.reset(len(result.front)))
     first, again = (
-        result.generator.act(result.front, observations, torch.Generator().manual_seed(1)) for _ in range(2)
+        result.generator.act(result.front, observations, None, 0, torch.Generator().manual_seed(1)) for _ in range(2)
     )
     assert torch.equal(first, again)
     assert first.shape == (len(result.front),)

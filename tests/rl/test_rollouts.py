@@ -7,7 +7,7 @@ from moo.rl.rollouts import episode_returns
 
 
 def always(action):
-    return lambda observations, mask: torch.full((len(observations),), action)
+    return lambda observations, *_: torch.full((len(observations),), action)
 
 
 def literal_return(problem, action, steps):
@@ -33,7 +33,7 @@ def test_returns_equal_a_literal_loop_and_only_running_copies_are_paid(action, s
 
 
 def test_copies_of_different_length_are_all_followed_to_their_end():
-    def policy(observations, mask):  # copy 0 goes left, the others right
+    def policy(observations, mask, time):  # copy 0 goes left, the others right
         return torch.cat([torch.zeros(1), torch.ones(len(observations) - 1)]).long()
 
     meter = metered(ToyEnvironment(), 10_000, 0)
@@ -63,7 +63,7 @@ def test_an_unbiased_mean_where_lengths_vary():
 def test_a_reward_that_is_not_finite_fails_its_copy_alone():
     meter = metered(ToyEnvironment(nan_at=-1), 1000, 0)
     actions = torch.tensor([0, 1])
-    returns, failed, _ = episode_returns(meter, lambda observations, mask: actions, 2)
+    returns, failed, _ = episode_returns(meter, lambda observations, *_: actions, 2)
     assert failed.tolist() == [True, False]
     assert torch.isfinite(returns).all()
 
