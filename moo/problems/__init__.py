@@ -98,6 +98,9 @@ PROBLEMS: dict[str, str] = {
     "ngrams": "moo.problems.ngrams:NGrams",
     "bitstrings": "moo.problems.bitstrings:BitStrings",
     "deep-sea-treasure": "moo.problems.deep_sea_treasure:DeepSeaTreasure",
+    "four-room": "moo.problems.four_room:FourRoom",
+    "fruit-tree": "moo.problems.fruit_tree:FruitTree",
+    "resource-gathering": "moo.problems.resource_gathering:ResourceGathering",
 }
 
 
