@@ -119,8 +119,8 @@ def closest_to_preferences(objectives: Any, preferences: Any, *, directions: Dir
 def convex_coverage_set(objectives: Any, *, directions: Directions = None) -> Tensor:
     """Rows that are the best of all for some linear preference, the others strictly worse.
 
-    For each row a linear program looks for the preference by which it leads the most; a lead of 1e-9 of the range
-    counts. Of equal rows the first stays.
+    For each row a linear program looks for the preference by which it leads the most, each objective scaled to its
+    range; a lead of 1e-9 counts. Of rows that are closer to each other the first stays.
 
     Source: Roijers, Vamplew, Whiteson and Dazeley 2013, "A survey of multi-objective sequential decision-making", JAIR
     48.
@@ -142,15 +142,17 @@ def convex_coverage_set(objectives: Any, *, directions: Directions = None) -> Te
     possible = np.ones(len(values), dtype=bool) if sets.mask is None else sets.mask.cpu().numpy()
     places = np.flatnonzero(possible)
     places = places[non_dominated(values[places]).numpy()]
+    kept[places] = True
     if len(places) <= 1:
-        kept[places] = True
         return torch.from_numpy(kept)
     rows = values[places]
     span = rows.max(axis=0) - rows.min(axis=0)
-    rows = rows / np.where(span > 0, span, 1.0).max()
+    rows = rows / np.where(span > 0, span, 1.0)  # a stretched objective is as one of another weight
     m = rows.shape[1]
-    for place, row in zip(places, rows, strict=True):
-        others = rows[places != place]
+    for place, row in zip(places[::-1], rows[::-1], strict=True):
+        others = rows[kept[places] & (places != place)]  # those left out no longer stand in the way of the like
+        if not len(others):
+            break
         found = linprog(
             np.append(np.zeros(m), -1.0),
             A_ub=np.column_stack([others - row, np.ones(len(others))]),

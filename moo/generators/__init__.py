@@ -10,5 +10,6 @@ GENERATORS: dict[str, str] = {
     "order-preserving": "moo.generators.order_preserving:OrderPreserving",
     "perfect-sampler": "moo.generators.perfect_sampler:PerfectSampler",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
+    "tabular": "moo.generators.tabular:Tabular",
     "random": "moo.generators.random_search:RandomSearch",
 }
