@@ -8,6 +8,7 @@ defaults of the optional ones.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from moo.dominance import violation
-from moo.space import Space
+from moo.space import KINDS, Space
 
 if TYPE_CHECKING:
     from moo.options import Option
@@ -322,6 +323,8 @@ class Generator(Protocol):
 
     kinds: ClassVar[tuple[str, ...]]  # of problem
     columns: ClassVar[tuple[str, ...]] = ("real", "integer", "categorical")  # of a vector problem
+    observations: ClassVar[tuple[str, ...]] = ("real", "integer", "categorical")  # of an environment
+    actions: ClassVar[tuple[str, ...]] = ("real", "integer", "categorical")  # of an environment
     encodings: ClassVar[tuple[str, ...]] = ()  # it accepts
     max_objectives: ClassVar[int | None] = None
     constraints: ClassVar[bool] = False  # whether it takes constrained problems
@@ -419,6 +422,10 @@ class Tuner(Protocol):
         ...
 
 
+def _aliens(what: str, taken: Sequence[str], alien: Sequence[str]) -> str:
+    return f"it takes {', '.join(taken)} {what}, not {', '.join(alien)}"
+
+
 def unsuitable(method: Any, problem: Problem) -> str:
     """Why a generator class does not take a problem, from what both declare; empty where it does."""
     kinds = method.kinds
@@ -433,8 +440,9 @@ def unsuitable(method: Any, problem: Problem) -> str:
             lambda: f"it takes no constraints, this problem has {problem.num_constraints}",
         ),
     ]
-    space = getattr(problem, "space", None)
-    if space is not None:
-        alien = sorted(space.kinds - set(method.columns))
-        checks.append((not alien, lambda: f"it takes {', '.join(method.columns)} columns, not {', '.join(alien)}"))
+    spaces = {"columns": "space", "observations": "observation_space", "actions": "action_space"}
+    for what, name in spaces.items():
+        space, taken = getattr(problem, name, None), getattr(method, what, KINDS)
+        alien = sorted(space.kinds - set(taken)) if space is not None else []
+        checks.append((not alien, functools.partial(_aliens, what, taken, alien)))
     return next((message() for fine, message in checks if not fine), "")

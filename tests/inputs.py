@@ -88,7 +88,7 @@ class ToyEnvironment(EnvironmentProblem):
         self.name = "toy-environment"
         self.num_objectives = num_objectives
         self.directions = ("max",) * num_objectives
-        self.observation_space = Space((real(-1, 1, "position"),))
+        self.observation_space = Space((integer(-12, 12, "position"),))
         self.action_space = Space((real(-1, 1, "push"),) if continuous else (categorical(["left", "right"], "push"),))
         self.gamma, self.max_steps = 0.9, 12
         self.slip, self.stochastic = slip, slip > 0
@@ -98,7 +98,7 @@ class ToyEnvironment(EnvironmentProblem):
         return torch.zeros(n, 2, dtype=torch.float64)  # position, steps
 
     def observe(self, state):
-        return state[:, :1] / 6
+        return state[:, :1]
 
     def action_mask(self, state):
         return None if self.action_space.columns[0].kind == "real" else torch.ones(len(state), 2, dtype=torch.bool)

@@ -18,7 +18,7 @@ from moo.storage import read_state, write_state
 DEVICE = choose_device(__import__("os").environ.get("MOO_TEST_DEVICE", "cpu"))
 METHODS = {**GENERATORS, **TOY_GENERATORS}
 BUDGETS = {"vector": 130, "environment": 2000, "construction": 90, "text": 100}
-SMALL = {"population": 20, "batch": 20, "batches": 1, "episodes": 2}
+SMALL = {"population": 20, "batch": 20, "batches": 1, "episodes": 2, "copies": 8, "steps": 8}
 SLOW = {"qlognehvi": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "samples": 16}}
 SLOW_BUDGET = 26
 

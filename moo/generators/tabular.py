@@ -44,6 +44,8 @@ class Tabular:
 
     kinds: ClassVar[tuple[str, ...]] = ("environment",)
     columns: ClassVar[tuple[str, ...]] = ()
+    observations: ClassVar[tuple[str, ...]] = ("integer", "categorical")
+    actions: ClassVar[tuple[str, ...]] = ("categorical",)
     encodings: ClassVar[tuple[str, ...]] = ()
     max_objectives: ClassVar[int | None] = None
     constraints: ClassVar[bool] = False
@@ -250,13 +252,13 @@ def _check(problem: Metered, learner: str) -> None:
     actions, observed = problem.action_space, problem.observation_space
     if actions.size > 256 or actions.dim > 1:
         raise ValueError(
-            f"Method 'tabular' needs one action of at most 256 choices. {problem.name!r} has {actions.dim} columns, "
-            f"{actions.size:g} actions."
+            f"Method 'tabular' needs one action of at most 256 choices. {problem.name!r} has {actions.dim} columns of "
+            f"actions, {actions.size:g} in all."
         )
     if observed.size > MOST_PLACES:
         raise ValueError(
-            f"Method 'tabular' needs whole-number or categorical observations, at most {MOST_PLACES:,} different ones. "
-            f"{problem.name!r} has {observed.size:g}. Choose a method with networks."
+            f"Method 'tabular' needs at most {MOST_PLACES:,} different observations. {problem.name!r} has "
+            f"{observed.size:g}. Choose a method with networks."
         )
     if learner == "pareto" and problem.stochastic:
         raise ValueError(f"learner='pareto' is for environments without chance. {problem.name!r} has some.")
