@@ -9,7 +9,9 @@ GENERATORS: dict[str, str] = {
     "mogfn": "moo.generators.mogfn:MOGFN",
     "order-preserving": "moo.generators.order_preserving:OrderPreserving",
     "perfect-sampler": "moo.generators.perfect_sampler:PerfectSampler",
+    "ppo-preference": "moo.generators.ppo_preference:PPOPreference",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
+    "c-morl": "moo.generators.cmorl:CMORL",
     "tabular": "moo.generators.tabular:Tabular",
     "random": "moo.generators.random_search:RandomSearch",
 }

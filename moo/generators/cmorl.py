@@ -1,0 +1,287 @@
+"""C-MORL: policies for some preferences, then extensions of the front by constrained updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor
+
+from moo.base import Candidates, Setting
+from moo.dominance import crowding_distance, non_dominated
+from moo.metered import Metered, MeteredEnvironment
+from moo.options import Option
+from moo.rl.policies import act_rows
+from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed, standardised
+from moo.rl.rollouts import evaluate_policies
+from moo.seeding import torch_generator
+
+
+class CMORL:
+    """Constrained multi-objective reinforcement learning, all policies of a stage as one batch.
+
+    Stage 1 trains a policy for each preference of one setting by proximal policy optimization with vector critics.
+    Stage 2 goes in rounds: of the non-dominated policies found so far, the least crowded that were not yet extended are
+    selected, and each is trained further for each objective l in turn: raise return l, while every other return i stays
+    above `G_i - (1 - beta) max(|G_i|, floor * range_i)`, where G are the returns of the selected policy and the range is
+    that of the non-dominated policies. All that is evaluated enters the archive.
+
+    `solver="interior-point"` adds `log(slack) / barrier` of each constraint to the surrogate, slack in units of the
+    range; an infeasible policy raises the returns that are too low instead. `solver="trust-region"` takes the step that
+    is best within a Kullback-Leibler ball and the linearised constraints.
+
+    Source: Liu et al. 2025, "C-MORL: Multi-objective reinforcement learning through efficient discovery of Pareto
+    front", ICLR (2410.02236).
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("environment",)
+    columns: ClassVar[tuple[str, ...]] = ()
+    actions: ClassVar[tuple[str, ...]] = ("real", "categorical")
+    encodings: ClassVar[tuple[str, ...]] = ()
+    max_objectives: ClassVar[int | None] = None
+    constraints: ClassVar[bool] = False
+    uses_preferences: ClassVar[bool] = True
+    schedules_by_budget: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, Option]] = {
+        "policies": Option(24, low=1, high=10_000, help="preferences of the first stage"),
+        "selected": Option(6, low=1, high=10_000, help="policies that a round of the second stage extends"),
+        "copies": Option(8, low=1, high=100_000, help="of the environment for each policy"),
+        "first_stage": Option(0.3, low=0.0, high=1.0, help="share of the budget for the first stage"),
+        "interval": Option(5, low=1, high=10_000, help="updates between evaluations in the first stage"),
+        "updates": Option(10, low=1, high=10_000, help="of each policy in a round of the second stage"),
+        "episodes": Option(10, low=1, high=10_000, help="that evaluate a policy"),
+        "beta": Option(0.9, low=0.0, high=1.0, help="share of the other returns that an extension keeps"),
+        "floor": Option(0.1, low=0.0, high=1.0, help="share of the range that a return counts as, at least"),
+        "solver": Option("interior-point", choices=("interior-point",), help="of the constrained updates"),
+        "barrier": Option(20.0, low=1e-3, high=1e6, log=True, help="t of the logarithmic barrier"),
+        "capacity": Option(200, low=1, high=100_000, help="policies kept to be extended"),
+        **PPO_OPTIONS,
+    }
+    finished = ""
+
+    def __init__(
+        self,
+        problem: Metered,
+        *,
+        budget: int,
+        seed: int,
+        device: str,
+        initial: Candidates | None = None,  # noqa: ARG002
+        **options: Any,
+    ) -> None:
+        said = self._said = SimpleNamespace(**options)
+        self.problem, self._seed, self._device = cast(MeteredEnvironment, problem), seed, device
+        self.preferences_per_round, self.wants_setting = said.policies, True
+        self._first_stage = int(said.first_stage * budget)
+        self._trainer = self._make_trainer(said.policies)
+        self._steps = self._made = 0
+        self._length = 1.0  # of an episode, as last measured
+        self._round: dict[str, Tensor] | None = None
+        self._updates = 0
+        self._buffer = Candidates.empty((1,), problem.num_objectives, torch.int64)
+
+    # ------------------------------------------------------------------------------------------ the contract
+    def step(self, setting: Setting | None) -> Candidates:
+        """One update of all policies of the stage; their evaluation where it is due."""
+        self._stream = torch_generator(self._seed, "c-morl", self._steps)
+        self._steps += 1
+        if self.preferences_per_round:
+            assert setting is not None
+            assert setting.preferences is not None
+            return self._first(setting.preferences)
+        return self._second()
+
+    def act(
+        self,
+        candidates: Candidates,
+        observations: Tensor,
+        mask: Tensor | None,
+        time: int,  # noqa: ARG002
+        generator: torch.Generator,
+    ) -> Tensor:
+        actions = act_rows(candidates, observations, mask, self._trainer.observer, generator)
+        return actions if self._trainer.net.log_std is None else placed(actions, self.problem)
+
+    def finals(self) -> Candidates | None:
+        return _actors(self._buffer)
+
+    def policies_for(self, preferences: Tensor) -> Candidates:
+        """For each of `preferences [k, m]` the policy found whose evaluated return is best for it."""
+        best = (preferences.to(torch.float64) @ self._buffer.objectives.T).argmax(dim=1)
+        return _actors(self._buffer).rows(best)
+
+    # ------------------------------------------------------------------------------------------ the two stages
+    def _first(self, preferences: Tensor) -> Candidates:
+        """Towards the preferences."""
+        self.wants_setting = False
+        trainer = self._trainer
+        batch = trainer.collect(self._stream)
+        trainer.improve(batch, towards(batch, preferences, self._said.clip), self._stream)
+        over = self.problem.used >= self._first_stage
+        if not over and self._steps % self._said.interval:
+            return self._buffer.rows(slice(0))
+        found = self._evaluate(preferences)
+        if over and len(self._buffer):
+            self.preferences_per_round, self.wants_setting = 0, True
+        return found
+
+    def _second(self) -> Candidates:
+        """One objective up, the others held."""
+        self.wants_setting = False
+        if self._round is None:
+            self._begin_round()
+        assert self._round is not None
+        batch = self._trainer.collect(self._stream)
+        self._trainer.improve(batch, self._objective(batch), self._stream)
+        found = self._evaluate(None)
+        if len(found):
+            self._round["returns"] = torch.where(found.failed[:, None], self._round["returns"], found.objectives)
+        self._updates += 1
+        if self._updates == self._said.updates:
+            self._round = None
+        return found
+
+    def _begin_round(self) -> None:
+        """Select the least crowded policies and make one copy of each for every objective."""
+        front = self._buffer.objectives
+        n, m = front.shape
+        distance = crowding_distance(front)
+        fresh = ~self._buffer.extras["extended"]
+        order = torch.where(fresh, distance, -1.0).argsort(descending=True, stable=True)
+        chosen = order[: self._said.selected]
+        self._buffer.extras["extended"][chosen] = True
+        each = chosen.repeat_interleave(m)
+        span = (front.amax(dim=0) - front.amin(dim=0)).clamp(min=1e-12)
+        returns = front[each].clone()
+        least = returns - (1 - self._said.beta) * torch.maximum(returns.abs(), self._said.floor * span)
+        rows = {name: self._buffer.extras[f"parameters.{name}"][each] for name in self._trainer.net.rows()}
+        scales = self._buffer.extras["parameters.scale"][each]
+        self._trainer = self._make_trainer(len(each))
+        net = self._trainer.net
+        net.scale.copy_(scales.amax(dim=0))
+        last = f"critic.weights.{len(net.critic.weights) - 1}", f"critic.biases.{len(net.critic.biases) - 1}"
+        for name in last:
+            rows[name] = rows[name] * (scales / net.scale.cpu())[:, None]
+        net.load_rows(rows)
+        goals = torch.arange(m).repeat(len(chosen))
+        self._round = {"goals": goals, "least": least, "returns": returns, "span": span}
+        self._updates = 0
+
+    def _objective(self, batch: Batch) -> Objective:
+        assert self._round is not None
+        return interior_point(batch, **self._round, barrier=self._said.barrier, clip=self._said.clip)
+
+    # ------------------------------------------------------------------------------------------ policies
+    def _make_trainer(self, policies: int) -> Trainer:
+        stream = torch_generator(self._seed, "networks", policies)
+        return Trainer(self.problem, policies, self._said.copies, self._said, stream, self._device)
+
+    def _evaluate(self, preferences: Tensor | None) -> Candidates:
+        """The policies as they are, by whole episodes, kept where they are not dominated."""
+        net, n, m = self._trainer.net, self._trainer.policies, self.problem.num_objectives
+        none = torch.full((n, m), float("nan"), dtype=torch.float64)
+        parameters = {f"parameters.{name}": value.cpu() for name, value in net.rows().items()}
+        policies = Candidates.of(
+            torch.arange(self._made, self._made + n)[:, None],
+            none,
+            none if preferences is None else preferences,
+            **parameters,
+            **{"parameters.scale": net.scale.cpu().expand(n, -1).clone()},
+            extended=torch.zeros(n, dtype=torch.bool),
+        )
+        if self.problem.remaining < n * self._said.episodes * self._length:
+            return _actors(self._buffer.rows(slice(0)))  # cut short they would be worth nothing
+        self._made, before = self._made + n, self.problem.used
+        found = evaluate_policies(self.problem, self, policies, self._said.episodes, self._stream, self._device)
+        self._length = (self.problem.used - before) / (n * self._said.episodes)
+        pool = Candidates.cat([self._buffer, found.rows(~found.failed)])
+        pool = pool.rows(non_dominated(pool.objectives))
+        if len(pool) > self._said.capacity:
+            kept = crowding_distance(pool.objectives).argsort(descending=True, stable=True)[: self._said.capacity]
+            pool = pool.rows(kept.sort().values)
+        self._buffer = pool
+        return _actors(found)
+
+    # ------------------------------------------------------------------------------------------ state
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "trainer": self._trainer.state_dict(),
+            "policies": self._trainer.policies,
+            "counters": [self._steps, self._made, self._updates, self._length, self.preferences_per_round],
+            "wants_setting": self.wants_setting,
+            "round": self._round,
+            "buffer": self._buffer.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._trainer = self._make_trainer(state["policies"])
+        self._trainer.load_state_dict(state["trainer"])
+        self._steps, self._made, self._updates, self._length, self.preferences_per_round = state["counters"]
+        self.wants_setting, self._round = state["wants_setting"], state["round"]
+        self._buffer = Candidates.from_state(state["buffer"])
+
+
+def _actors(candidates: Candidates) -> Candidates:
+    """Policies without what only learning needs."""
+    dropped = ("parameters.critic", "parameters.scale", "extended")
+    extras = {name: column for name, column in candidates.extras.items() if not name.startswith(dropped)}
+    return Candidates(candidates.solutions, candidates.objectives, candidates.preferences, extras)
+
+
+def towards(batch: Batch, preferences: Tensor, clip: float) -> Objective:
+    """The clipped surrogate of the weighted sum of returns, for `preferences [p, m]`; a bonus counts as it is."""
+    p, m = preferences.shape
+    weights = torch.ones(p, batch.advantages.shape[2], dtype=torch.float64)
+    weights[:, :m] = preferences
+    gains = standardised((batch.advantages * weights[:, None].to(batch.advantages.device)).sum(dim=2), batch.weights)
+
+    def objective(ratios: Tensor, rows: Tensor) -> Tensor:
+        return clipped(ratios, gains[:, rows], batch.weights[:, rows], clip)
+
+    return objective
+
+
+def interior_point(
+    batch: Batch, goals: Tensor, least: Tensor, returns: Tensor, span: Tensor, barrier: float, clip: float
+) -> Objective:
+    """The surrogate of one return and the logarithmic barriers of the others; where one is too low, of those alone.
+
+    Args:
+        batch: What was collected.
+        goals: The objective that each policy raises, `[p]`.
+        least: What the returns must not fall below, `[p, m]`.
+        returns: Of the policies that collected the batch, `[p, m]`.
+        span: Range of each return, `[m]`.
+        barrier: t.
+        clip: As in PPO.
+    """
+    p, m = returns.shape
+    device = batch.weights.device
+    goals, least, returns, span = (x.to(device) for x in (goals, least, returns, span))
+    raised = torch.nn.functional.one_hot(goals, m).bool()
+    gains = torch.stack([standardised(batch.advantages[:, :, i], batch.weights) for i in range(m)], dim=2)
+    steps = batch.advantages[:, :, :m] * batch.discounts[..., None] / span
+    length = batch.counted / batch.episodes
+    slack = (returns - least) / span
+
+    def objective(ratios: Tensor, rows: Tensor) -> Tensor:
+        weights = batch.weights[:, rows]
+        surrogates = torch.stack([clipped(ratios, gains[:, rows, i], weights, clip) for i in range(m)], dim=1)
+        changes = torch.stack(
+            [
+                clipped(ratios, steps[:, rows, i], weights, clip)
+                - clipped(ratios.detach() * 0 + 1, steps[:, rows, i], weights, clip)
+                for i in range(m)
+            ],
+            dim=1,
+        )
+        room = slack + length[:, None] * changes
+        low = (room <= 0) & ~raised
+        inside = (room.clamp(min=1e-6).log() / barrier).masked_fill(raised, 0.0).sum(dim=1)
+        feasible = surrogates.gather(1, goals[:, None]).squeeze(1) + inside
+        recovering = surrogates.masked_fill(~low, 0.0).sum(dim=1)
+        return torch.where(low.any(dim=1), recovering, feasible)
+
+    return objective

@@ -1,0 +1,238 @@
+"""Stacked policies: many small networks of one shape, computed by one batched product a layer.
+
+Every parameter has the policies as its first dimension, so gradients of a sum over policies are those of each alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from moo.base import Candidates
+from moo.space import Space
+
+MOST_LEVELS = 64  # of a whole-number column that is shown one-hot
+
+
+class Observer:
+    """Observations as networks take them, `[n, inputs]` in float32.
+
+    Categorical columns and whole numbers of at most 64 levels are one-hot; the others are scaled to [-1, 1].
+    """
+
+    def __init__(self, space: Space) -> None:
+        sizes = [int(column.high - column.low) + 1 if column.kind != "real" else 0 for column in space.columns]
+        kinds = [column.kind for column in space.columns]
+        hot = [1 < size <= MOST_LEVELS or kind == "categorical" for size, kind in zip(sizes, kinds, strict=True)]
+        self._hot = [i for i, flag in enumerate(hot) if flag]
+        self._scaled = [i for i, flag in enumerate(hot) if not flag]
+        self._sizes = [sizes[i] for i in self._hot]
+        self._first = torch.tensor([0, *self._sizes]).cumsum(0)[:-1]
+        self._lower, self._upper = space.lower, space.upper
+        self.inputs = sum(self._sizes) + len(self._scaled)
+
+    def __call__(self, observations: Tensor) -> Tensor:
+        """Rows `[n, o]` as `[n, inputs]`."""
+        device, n = observations.device, len(observations)
+        shown = torch.zeros(n, self.inputs, device=device)
+        if self._hot:
+            levels = observations[:, self._hot].to(torch.int64) - self._lower[self._hot].to(device).long()
+            shown.scatter_(1, levels + self._first.to(device), 1.0)
+        if self._scaled:
+            low, high = (bound[self._scaled].to(observations) for bound in (self._lower, self._upper))
+            shown[:, sum(self._sizes) :] = (2 * (observations[:, self._scaled] - low) / (high - low) - 1).float()
+        return shown
+
+
+class StackedMLP(nn.Module):
+    """Perceptrons side by side, tanh between their layers.
+
+    Args:
+        policies: How many, p.
+        sizes: Of the layers, inputs and outputs included.
+        last: Gain of the last layer's orthogonal first weights; that of the others is the square root of 2.
+        generator: Of the first weights.
+    """
+
+    def __init__(self, policies: int, sizes: Sequence[int], last: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for number, (inputs, outputs) in enumerate(pairwise(sizes)):
+            gain = last if number == len(sizes) - 2 else 2**0.5
+            weight = torch.empty(policies, inputs, outputs)
+            for one in weight:
+                nn.init.orthogonal_(one, gain, generator=generator)
+            self.weights.append(nn.Parameter(weight))
+            self.biases.append(nn.Parameter(torch.zeros(policies, 1, outputs)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs `[p, n, o]` of `[p, n, i]`."""
+        return stacked(list(self.weights), list(self.biases), inputs)
+
+
+def stacked(weights: Sequence[Tensor], biases: Sequence[Tensor], inputs: Tensor) -> Tensor:
+    """Perceptrons with `weights [p, i, o]` and `biases [p, 1, o]` of each layer, at inputs `[p, n, i]`."""
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        inputs = torch.baddbmm(bias, torch.tanh(inputs) if number else inputs, weight)
+    return inputs
+
+
+class Law(NamedTuple):
+    """The laws of actions of p policies at n observations each.
+
+    Attributes:
+        logits: Log-chances of discrete actions `[p, n, a]`, or means of continuous ones.
+        log_std: Of continuous actions `[p, 1, a]`; None: they are discrete.
+    """
+
+    logits: Tensor
+    log_std: Tensor | None
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """One action each, `[p, n]` or `[p, n, a]`, drawn on the CPU."""
+        flat = self.logits.flatten(0, 1)
+        if self.log_std is None:
+            drawn = torch.multinomial(flat.exp().cpu(), 1, generator=generator)
+            return drawn.reshape(self.logits.shape[:-1]).to(flat.device)
+        noise = torch.randn(self.logits.shape, generator=generator).to(flat.device)
+        return self.logits + self.log_std.exp() * noise
+
+    def log_chance(self, actions: Tensor) -> Tensor:
+        """Log-chance or log-density of actions, `[p, n]`."""
+        if self.log_std is None:
+            return self.logits.gather(2, actions[..., None]).squeeze(2)
+        z = (actions - self.logits) / self.log_std.exp()
+        return (-0.5 * z.square() - self.log_std - 0.5 * torch.log(torch.tensor(2 * torch.pi))).sum(dim=2)
+
+    def entropy(self) -> Tensor:
+        """`[p, n]`."""
+        if self.log_std is None:
+            return -(self.logits.exp() * self.logits.clamp(min=-1e9)).sum(dim=2)
+        constant = 0.5 * torch.log(torch.tensor(2 * torch.pi * torch.e))
+        return (self.log_std + constant).sum(dim=2).expand(self.logits.shape[:2])
+
+    def divergence(self, other: Law) -> Tensor:
+        """Kullback-Leibler divergence from this law to another, `[p, n]`."""
+        if self.log_std is None or other.log_std is None:
+            gap = self.logits.clamp(min=-1e9) - other.logits.clamp(min=-1e9)
+            return (self.logits.exp() * gap).sum(dim=2)
+        spread = (2 * (self.log_std - other.log_std)).exp()
+        gap = ((self.logits - other.logits) / other.log_std.exp()).square()
+        return (other.log_std - self.log_std + 0.5 * (spread + gap - 1)).sum(dim=2)
+
+
+class ActorCritic(nn.Module):
+    """Policies with vector critics, side by side. The critic estimates the expected return of each objective.
+
+    Args:
+        policies: How many, p.
+        inputs: Of the networks.
+        action_space: One categorical column, or real ones: Gaussians with a standard deviation of their own.
+        values: Returns that the critic estimates, the objectives and what else is rewarded.
+        hidden: Units of a layer.
+        layers: Hidden ones.
+        generator: Of the first weights.
+
+    Attributes:
+        scale: What the critics' outputs are multiplied by, `[values]`; `rescale` changes it and no estimate.
+    """
+
+    def __init__(
+        self,
+        policies: int,
+        inputs: int,
+        action_space: Space,
+        values: int,
+        hidden: int,
+        layers: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        discrete = action_space.kinds == {"categorical"}
+        outputs = int(action_space.size) if discrete else action_space.dim
+        between = [hidden] * layers
+        self.actor = StackedMLP(policies, [inputs, *between, outputs], 0.01, generator)
+        self.critic = StackedMLP(policies, [inputs, *between, values], 1.0, generator)
+        self.log_std = None if discrete else nn.Parameter(torch.zeros(policies, 1, outputs))
+        self.scale: Tensor
+        self.register_buffer("scale", torch.ones(values))
+
+    def law(self, inputs: Tensor, mask: Tensor | None) -> Law:
+        """The laws of actions at inputs `[p, n, i]`, of `mask [p, n, a]` legal ones or None."""
+        return law_of(self.actor(inputs), mask, self.log_std)
+
+    def values(self, inputs: Tensor) -> Tensor:
+        """Expected returns, `[p, n, values]`."""
+        estimates: Tensor = self.critic(inputs) * self.scale
+        return estimates
+
+    def rescale(self, scale: Tensor) -> None:
+        """Change the unit of the critics' outputs, and keep what they say.
+
+        Source: van Hasselt, Guez, Hessel, Mnih and Silver 2016 (1602.07714), without the shift.
+        """
+        with torch.no_grad():
+            for parameters in (self.critic.weights, self.critic.biases):
+                parameters[-1].mul_(self.scale / scale)
+            self.scale.copy_(scale)
+
+    def rows(self, which: Tensor | None = None, *, actor_alone: bool = False) -> dict[str, Tensor]:
+        """Copies of the parameters of policies `which` (None: all) by name, each `[k, ...]`."""
+        names = {name: p for name, p in self.named_parameters() if not (actor_alone and name.startswith("critic"))}
+        return {name: (p.detach().clone() if which is None else p.detach()[which].clone()) for name, p in names.items()}
+
+    def load_rows(self, rows: Mapping[str, Tensor]) -> None:
+        """Take over parameters of as many policies."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.copy_(rows[name])
+
+
+def law_of(logits: Tensor, mask: Tensor | None, log_std: Tensor | None) -> Law:
+    """The law that a network's outputs `[p, n, a]` stand for."""
+    if log_std is not None:
+        return Law(logits, log_std)
+    if mask is not None:
+        logits = logits.masked_fill(~mask, -1e9)
+    return Law(logits.log_softmax(dim=2), None)
+
+
+def act_rows(
+    candidates: Candidates,
+    observations: Tensor,
+    mask: Tensor | None,
+    observer: Observer,
+    generator: torch.Generator,
+) -> Tensor:
+    """One action of each candidate, `[n]` or Gaussian `[n, a]`, by the actors that stand in `parameters.*`.
+
+    Rows of one policy that follow each other share its weights.
+    """
+    _, counts = torch.unique_consecutive(candidates.solutions[:, 0], return_counts=True)
+    each = int(counts[0]) if bool((counts == counts[0]).all()) else 1
+    groups = len(candidates) // each
+    rows = candidates.extras
+    device, layers = observations.device, sum(name.startswith("parameters.actor.weights") for name in rows)
+
+    def parameters(name: str) -> Tensor:
+        chosen: Tensor = rows[f"parameters.{name}"][::each].to(device)
+        return chosen
+
+    weights, biases = ([parameters(f"actor.{kind}.{i}") for i in range(layers)] for kind in ("weights", "biases"))
+    log_std = parameters("log_std") if "parameters.log_std" in rows else None
+    inputs = observer(observations).unflatten(0, (groups, each))
+    legal = None if mask is None else mask.unflatten(0, (groups, each))
+    return law_of(stacked(weights, biases, inputs), legal, log_std).draw(generator).flatten(0, 1)
+
+
+def clip_each(parameters: Sequence[nn.Parameter], longest: float) -> None:
+    """Scale down each policy's gradient, over all parameters, to a norm of at most `longest`."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    squares = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
+    factors = (longest / (squares.sqrt() + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(factors.reshape(-1, *[1] * (gradient.ndim - 1)))
