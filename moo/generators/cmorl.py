@@ -13,6 +13,7 @@ from moo.base import Candidates, Setting
 from moo.dominance import crowding_distance, non_dominated
 from moo.metered import Metered, MeteredEnvironment
 from moo.options import Option
+from moo.rl.constrained import Task, interior_point, trust_region
 from moo.rl.policies import act_rows
 from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed, standardised
 from moo.rl.rollouts import evaluate_policies
@@ -24,9 +25,9 @@ class CMORL:
 
     Stage 1 trains a policy for each preference of one setting by proximal policy optimization with vector critics.
     Stage 2 goes in rounds: of the non-dominated policies found so far, the least crowded that were not yet extended are
-    selected, and each is trained further for each objective l in turn: raise return l, while every other return i stays
-    above `G_i - (1 - beta) max(|G_i|, floor * range_i)`, where G are the returns of the selected policy and the range is
-    that of the non-dominated policies. All that is evaluated enters the archive.
+    selected, and copies of each are trained further, one for each objective l: raise return l, while every other return
+    i stays above `G_i - (1 - beta) max(|G_i|, floor * range_i)`. G are the returns of the selected policy, the range is
+    that of the non-dominated ones. All that is evaluated enters the archive.
 
     `solver="interior-point"` adds `log(slack) / barrier` of each constraint to the surrogate, slack in units of the
     range; an infeasible policy raises the returns that are too low instead. `solver="trust-region"` takes the step that
@@ -49,13 +50,16 @@ class CMORL:
         "selected": Option(6, low=1, high=10_000, help="policies that a round of the second stage extends"),
         "copies": Option(8, low=1, high=100_000, help="of the environment for each policy"),
         "first_stage": Option(0.3, low=0.0, high=1.0, help="share of the budget for the first stage"),
-        "interval": Option(5, low=1, high=10_000, help="updates between evaluations in the first stage"),
+        "evaluation": Option(0.2, low=0.0, high=0.9, help="share of the budget that evaluating policies may take"),
         "updates": Option(10, low=1, high=10_000, help="of each policy in a round of the second stage"),
         "episodes": Option(10, low=1, high=10_000, help="that evaluate a policy"),
         "beta": Option(0.9, low=0.0, high=1.0, help="share of the other returns that an extension keeps"),
         "floor": Option(0.1, low=0.0, high=1.0, help="share of the range that a return counts as, at least"),
-        "solver": Option("interior-point", choices=("interior-point",), help="of the constrained updates"),
+        "solver": Option(
+            "interior-point", choices=("interior-point", "trust-region"), help="of the constrained updates"
+        ),
         "barrier": Option(20.0, low=1e-3, high=1e6, log=True, help="t of the logarithmic barrier"),
+        "radius": Option(0.03, low=1e-6, high=1.0, log=True, help="divergence of a step, with solver=trust-region"),
         "capacity": Option(200, low=1, high=100_000, help="policies kept to be extended"),
         **PPO_OPTIONS,
     }
@@ -77,7 +81,7 @@ class CMORL:
         self._first_stage = int(said.first_stage * budget)
         self._trainer = self._make_trainer(said.policies)
         self._steps = self._made = 0
-        self._length = 1.0  # of an episode, as last measured
+        self._length, self._spent = 1.0, 0  # steps of an episode, as last measured; all that evaluating has cost
         self._round: dict[str, Tensor] | None = None
         self._updates = 0
         self._buffer = Candidates.empty((1,), problem.num_objectives, torch.int64)
@@ -120,9 +124,7 @@ class CMORL:
         batch = trainer.collect(self._stream)
         trainer.improve(batch, towards(batch, preferences, self._said.clip), self._stream)
         over = self.problem.used >= self._first_stage
-        if not over and self._steps % self._said.interval:
-            return self._buffer.rows(slice(0))
-        found = self._evaluate(preferences)
+        found = self._evaluate(preferences, due=over)
         if over and len(self._buffer):
             self.preferences_per_round, self.wants_setting = 0, True
         return found
@@ -134,19 +136,27 @@ class CMORL:
             self._begin_round()
         assert self._round is not None
         batch = self._trainer.collect(self._stream)
-        self._trainer.improve(batch, self._objective(batch), self._stream)
-        found = self._evaluate(None)
-        if len(found):
-            self._round["returns"] = torch.where(found.failed[:, None], self._round["returns"], found.objectives)
+        self._update(batch)
         self._updates += 1
-        if self._updates == self._said.updates:
+        over = self._updates == self._said.updates
+        found = self._evaluate(None, due=over)
+        if len(found):
+            sound = ~found.failed[:, None]
+            self._round["returns"] = torch.where(sound, found.objectives, self._round["returns"])
+            self._round["expected"] = torch.where(sound, self._expected(), self._round["expected"])
+        if over:
             self._round = None
         return found
+
+    def _expected(self) -> Tensor:
+        """What the critics expect at an episode's beginning, `[p, m]`, of the objectives."""
+        expected: Tensor = self._trainer.at_start().cpu().to(torch.float64)[:, : self.problem.num_objectives]
+        return expected
 
     def _begin_round(self) -> None:
         """Select the least crowded policies and make one copy of each for every objective."""
         front = self._buffer.objectives
-        n, m = front.shape
+        m = front.shape[1]
         distance = crowding_distance(front)
         fresh = ~self._buffer.extras["extended"]
         order = torch.where(fresh, distance, -1.0).argsort(descending=True, stable=True)
@@ -166,21 +176,35 @@ class CMORL:
             rows[name] = rows[name] * (scales / net.scale.cpu())[:, None]
         net.load_rows(rows)
         goals = torch.arange(m).repeat(len(chosen))
-        self._round = {"goals": goals, "least": least, "returns": returns, "span": span}
+        self._trainer.see_start()
+        expected = self._expected()
+        self._round = {"goals": goals, "least": least, "returns": returns, "span": span, "expected": expected}
         self._updates = 0
 
-    def _objective(self, batch: Batch) -> Objective:
-        assert self._round is not None
-        return interior_point(batch, **self._round, barrier=self._said.barrier, clip=self._said.clip)
+    def _update(self, batch: Batch) -> None:
+        """One constrained update of all extensions."""
+        said, trainer, round = self._said, self._trainer, self._round
+        assert round is not None
+        returns = round["returns"] + self._expected() - round["expected"]  # as evaluated, and what has changed since
+        task = Task(round["goals"], round["least"], returns, round["span"])
+        if said.solver == "interior-point":
+            trainer.improve(batch, interior_point(batch, task, said.barrier, said.clip), self._stream)
+        else:
+            trust_region(trainer.net, batch, task, said.radius)
+            trainer.improve(batch, None, self._stream)
 
     # ------------------------------------------------------------------------------------------ policies
     def _make_trainer(self, policies: int) -> Trainer:
         stream = torch_generator(self._seed, "networks", policies)
         return Trainer(self.problem, policies, self._said.copies, self._said, stream, self._device)
 
-    def _evaluate(self, preferences: Tensor | None) -> Candidates:
-        """The policies as they are, by whole episodes, kept where they are not dominated."""
+    def _evaluate(self, preferences: Tensor | None, *, due: bool) -> Candidates:
+        """The policies as they are, by whole episodes, if that is `due` or evaluating has taken less than its share."""
         net, n, m = self._trainer.net, self._trainer.policies, self.problem.num_objectives
+        cost = n * self._said.episodes * self._length
+        too_much = self._spent + cost > self._said.evaluation * (self.problem.used + cost)
+        if (too_much and not due) or self.problem.remaining < cost:  # cut short they would be worth nothing
+            return _actors(self._buffer.rows(slice(0)))
         none = torch.full((n, m), float("nan"), dtype=torch.float64)
         parameters = {f"parameters.{name}": value.cpu() for name, value in net.rows().items()}
         policies = Candidates.of(
@@ -191,10 +215,9 @@ class CMORL:
             **{"parameters.scale": net.scale.cpu().expand(n, -1).clone()},
             extended=torch.zeros(n, dtype=torch.bool),
         )
-        if self.problem.remaining < n * self._said.episodes * self._length:
-            return _actors(self._buffer.rows(slice(0)))  # cut short they would be worth nothing
         self._made, before = self._made + n, self.problem.used
         found = evaluate_policies(self.problem, self, policies, self._said.episodes, self._stream, self._device)
+        self._spent += self.problem.used - before
         self._length = (self.problem.used - before) / (n * self._said.episodes)
         pool = Candidates.cat([self._buffer, found.rows(~found.failed)])
         pool = pool.rows(non_dominated(pool.objectives))
@@ -209,7 +232,7 @@ class CMORL:
         return {
             "trainer": self._trainer.state_dict(),
             "policies": self._trainer.policies,
-            "counters": [self._steps, self._made, self._updates, self._length, self.preferences_per_round],
+            "counters": [self._steps, self._made, self._updates, self._length, self._spent, self.preferences_per_round],
             "wants_setting": self.wants_setting,
             "round": self._round,
             "buffer": self._buffer.state_dict(),
@@ -218,7 +241,9 @@ class CMORL:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._trainer = self._make_trainer(state["policies"])
         self._trainer.load_state_dict(state["trainer"])
-        self._steps, self._made, self._updates, self._length, self.preferences_per_round = state["counters"]
+        self._steps, self._made, self._updates, self._length, self._spent, self.preferences_per_round = state[
+            "counters"
+        ]
         self.wants_setting, self._round = state["wants_setting"], state["round"]
         self._buffer = Candidates.from_state(state["buffer"])
 
@@ -239,49 +264,5 @@ def towards(batch: Batch, preferences: Tensor, clip: float) -> Objective:
 
     def objective(ratios: Tensor, rows: Tensor) -> Tensor:
         return clipped(ratios, gains[:, rows], batch.weights[:, rows], clip)
-
-    return objective
-
-
-def interior_point(
-    batch: Batch, goals: Tensor, least: Tensor, returns: Tensor, span: Tensor, barrier: float, clip: float
-) -> Objective:
-    """The surrogate of one return and the logarithmic barriers of the others; where one is too low, of those alone.
-
-    Args:
-        batch: What was collected.
-        goals: The objective that each policy raises, `[p]`.
-        least: What the returns must not fall below, `[p, m]`.
-        returns: Of the policies that collected the batch, `[p, m]`.
-        span: Range of each return, `[m]`.
-        barrier: t.
-        clip: As in PPO.
-    """
-    p, m = returns.shape
-    device = batch.weights.device
-    goals, least, returns, span = (x.to(device) for x in (goals, least, returns, span))
-    raised = torch.nn.functional.one_hot(goals, m).bool()
-    gains = torch.stack([standardised(batch.advantages[:, :, i], batch.weights) for i in range(m)], dim=2)
-    steps = batch.advantages[:, :, :m] * batch.discounts[..., None] / span
-    length = batch.counted / batch.episodes
-    slack = (returns - least) / span
-
-    def objective(ratios: Tensor, rows: Tensor) -> Tensor:
-        weights = batch.weights[:, rows]
-        surrogates = torch.stack([clipped(ratios, gains[:, rows, i], weights, clip) for i in range(m)], dim=1)
-        changes = torch.stack(
-            [
-                clipped(ratios, steps[:, rows, i], weights, clip)
-                - clipped(ratios.detach() * 0 + 1, steps[:, rows, i], weights, clip)
-                for i in range(m)
-            ],
-            dim=1,
-        )
-        room = slack + length[:, None] * changes
-        low = (room <= 0) & ~raised
-        inside = (room.clamp(min=1e-6).log() / barrier).masked_fill(raised, 0.0).sum(dim=1)
-        feasible = surrogates.gather(1, goals[:, None]).squeeze(1) + inside
-        recovering = surrogates.masked_fill(~low, 0.0).sum(dim=1)
-        return torch.where(low.any(dim=1), recovering, feasible)
 
     return objective

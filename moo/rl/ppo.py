@@ -34,7 +34,7 @@ PPO_OPTIONS: dict[str, Option] = {
     "longest": Option(0.5, low=1e-3, high=1e3, help="norm that a policy's gradient is cut to"),
     "hidden": Option(64, low=1, high=4096, help="units of a layer"),
     "layers": Option(2, low=1, high=8, help="hidden layers"),
-    "exploration": Option("sticky", choices=EXPLORATIONS[:-1], help="which actions explore, if they are discrete"),
+    "exploration": Option("uniform", choices=EXPLORATIONS[:-1], help="which actions explore, if they are discrete"),
     "share": Option(0.2, low=0.0, high=0.9, help="of actions that explore; corrected for by their ratios"),
     "bonus": Option(0.0, low=0.0, high=1e3, help="reward b / sqrt(visits) for what was rarely done; small problems"),
 }
@@ -113,6 +113,7 @@ class Trainer:
         self._exploration = Exploration(kind, said.share, policies * copies, actions, self.device)
         self._times = torch.zeros(policies * copies, dtype=torch.int64, device=self.device)
         self._visits = _visits(problem, said.bonus, self.device)
+        self._starts = torch.zeros(policies * copies, inputs, device=self.device)  # of the last episodes
 
     # ------------------------------------------------------------------------------------------ collecting
     def collect(self, stream: torch.Generator, condition: Condition | None = None) -> Batch:
@@ -126,6 +127,7 @@ class Trainer:
             if condition is not None:
                 extras["conditions"] = condition(begins)
                 extras["inputs"] = torch.cat([extras["inputs"], extras["conditions"].to(torch.float32)], dim=1)
+            self._starts = torch.where(begins[:, None], extras["inputs"], self._starts)
             with torch.no_grad():
                 law = self.net.law(
                     extras["inputs"].unflatten(0, (p, c)), None if mask is None else mask.unflatten(0, (p, c))
@@ -163,6 +165,16 @@ class Trainer:
         }
         return Batch(**{name: None if x is None else _by_policy(x, p) for name, x in each.items()}, episodes=episodes)
 
+    def see_start(self) -> None:
+        """Look at the beginning of an episode of every copy, without stepping."""
+        state = self.problem.reset(self.policies * self.copies, self.device)
+        self._starts[:, : self.observer.inputs] = self.observer(self.problem.observe(state))
+
+    def at_start(self) -> Tensor:
+        """What the critics expect at the beginnings of the last episodes, means over copies, `[p, values]`."""
+        with torch.no_grad():
+            return self.net.values(self._starts.unflatten(0, (self.policies, self.copies))).mean(dim=1)
+
     def _draw(self, law: Law, mask: Tensor | None, stream: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Actions `[n]` or `[n, a]`, their log-chances by the policies, and by the law that they were drawn from."""
         if not self._discrete:
@@ -186,8 +198,8 @@ class Trainer:
         return (self.said.bonus / self._visits[pairs].clamp(min=1).to(torch.float64).sqrt())[..., None]
 
     # ------------------------------------------------------------------------------------------ improving
-    def improve(self, batch: Batch, objective: Objective, stream: torch.Generator) -> None:
-        """Raise each policy's objective, and fit the critics, by some passes over a batch."""
+    def improve(self, batch: Batch, objective: Objective | None, stream: torch.Generator) -> None:
+        """Raise each policy's objective (None: leave the policies), and fit the critics, by passes over a batch."""
         said, net, weights = self.said, self.net, batch.weights
         size = batch.targets.square().mean(dim=(0, 1)).sqrt().to(net.scale)
         net.rescale(torch.maximum(net.scale, size))
@@ -199,13 +211,15 @@ class Trainer:
             for rows in order.tensor_split(min(said.minibatches, len(order))):
                 inputs, live = batch.inputs[:, rows], active[:, rows]
                 count = live.sum(dim=1).clamp(min=1)
-                law = net.law(inputs, None if batch.masks is None else batch.masks[:, rows])
-                ratios = (law.log_chance(batch.actions[:, rows]) - batch.before[:, rows]).exp()
                 misses = ((net.critic(inputs) - goals[:, rows]).square().sum(dim=2) * live).sum(dim=1) / count
-                entropy = (law.entropy() * live).sum(dim=1) / count
-                loss = (0.5 * misses - objective(ratios, rows) - said.entropy * entropy).sum()
+                loss = 0.5 * misses
+                if objective is not None:
+                    law = net.law(inputs, None if batch.masks is None else batch.masks[:, rows])
+                    ratios = (law.log_chance(batch.actions[:, rows]) - batch.before[:, rows]).exp()
+                    entropy = (law.entropy() * live).sum(dim=1) / count
+                    loss = loss - objective(ratios, rows) - said.entropy * entropy
                 self.adam.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.sum().backward()  # type: ignore[no-untyped-call]
                 clip_each(parameters, said.longest)
                 self.adam.step()
 
@@ -219,6 +233,7 @@ class Trainer:
             "exploration": self._exploration.state_dict(),
             "times": self._times,
             "visits": self._visits,
+            "starts": self._starts,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -227,7 +242,9 @@ class Trainer:
         self.adam.load_state_dict(state["adam"])
         self._collector.load_state_dict(state["collector"])
         self._exploration.load_state_dict(state["exploration"])
-        self._times, self._visits = state["times"].to(self.device), state["visits"].to(self.device)
+        self._times, self._visits, self._starts = (
+            state[name].to(self.device) for name in ("times", "visits", "starts")
+        )
 
 
 def clipped(ratios: Tensor, gains: Tensor, weights: Tensor, clip: float) -> Tensor:
