@@ -1,4 +1,4 @@
-"""Knees stand where a front bends, pseudo weights are pymoo's, and preferences find their rows."""
+"""Knees stand where a front bends, pseudo weights are pymoo's, preferences find their rows, linear ones the corners."""
 
 import math
 
@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.mcdm.pseudo_weights import PseudoWeights
+from scipy.spatial import ConvexHull
 
 from moo.dominance import non_dominated
-from moo.preferences import das_dennis, grid
-from moo.selection import closest_to_preferences, knee_points, pseudo_weights
+from moo.preferences import das_dennis, dirichlet, grid
+from moo.selection import closest_to_preferences, convex_coverage_set, knee_points, pseudo_weights
 
 moderate = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**31 - 1)
@@ -161,11 +162,97 @@ def test_corners_find_the_best_of_each_objective_and_ties_the_first():
     assert closest_to_preferences([[math.inf, 0.0], [1.0, 1.0]], [1.0, 0.0], directions="min").tolist() == [1]
 
 
+# --- the convex coverage set ----------------------------------------------------------------------------------------
+
+
+def corners_of_the_hull(rows):
+    """Rows that are vertices of the convex hull of all rows and all that they dominate down to a low point."""
+    n, m = rows.shape
+    low = np.where(np.arange(2**m)[:, None] >> np.arange(m) & 1, np.nan, rows.min(axis=0) - 1)
+    boxes = [np.where(np.isnan(kept), rows, kept) for kept in low[::-1]]  # the rows themselves come first
+    return {int(corner) for corner in ConvexHull(np.concatenate(boxes)).vertices if corner < n}
+
+
+@moderate
+@given(seeds, st.integers(2, 4), st.integers(3, 40))
+def test_the_coverage_set_are_the_corners_of_the_hull(seed, m, n):
+    values = drawn(seed, n, m)
+    for rows in (values, abs(values) / np.linalg.norm(values, axis=1, keepdims=True)):
+        found = convex_coverage_set(rows)
+        assert (found.dtype, found.shape) == (torch.bool, (n,))
+        assert set(np.flatnonzero(found)) == corners_of_the_hull(rows)
+
+
+@moderate
+@given(seeds, st.integers(2, 4), st.integers(1, 40))
+def test_the_coverage_set_holds_the_best_for_every_linear_preference(seed, m, n):
+    rows = torch.from_numpy(np.random.default_rng(seed).integers(0, 5, (n, m)).astype(float))  # ties and duplicates
+    kept = rows[convex_coverage_set(rows)]
+    preferences = torch.cat([grid(m, 50), dirichlet(500, m, torch.Generator().manual_seed(seed))])
+    worth = preferences @ kept.T
+    torch.testing.assert_close(worth.max(dim=1).values, (preferences @ rows.T).max(dim=1).values)
+    assert convex_coverage_set(kept).all()
+
+
+def test_the_coverage_set_of_a_bent_front():
+    rows = [[0.0, 4.0], [1.0, 3.0], [2.0, 2.0], [2.5, 2.0], [4.0, 0.0], [2.0, 1.9]]  # the second lies on a line
+    assert convex_coverage_set(rows).tolist() == [True, False, False, True, True, False]
+    inside = [[0.0, 4.0], [1.9, 1.9], [4.0, 0.0]]  # non-dominated, but best for no preference
+    assert convex_coverage_set(inside).tolist() == [True, False, True]
+    assert convex_coverage_set(inside, directions="min").tolist() == [True, True, True]
+    assert convex_coverage_set([[0.0, 4.0], [2.1, 2.1], [4.0, 0.0]], directions=["max", "max"]).tolist() == [True] * 3
+
+
+def test_the_coverage_set_of_three_objectives():
+    corners = np.eye(3)
+    rows = np.concatenate([corners, [[0.36] * 3, [1 / 3] * 3, [0.3] * 3, [0.5, 0.5, 0.0], [0.6, 0.45, 0.0]]])
+    assert convex_coverage_set(rows).tolist() == [True, True, True, True, False, False, False, True]
+    assert convex_coverage_set(np.concatenate([corners, [[1 / 3] * 3]])).tolist() == [True, True, True, False]
+
+
+@moderate
+@given(seed=seeds, m=st.integers(2, 4))
+def test_what_does_not_change_a_coverage_set(seed, m):
+    values = drawn(seed, 12, m)
+    found = convex_coverage_set(values)
+    more = np.concatenate([values, values, values - 1, values.mean(axis=0, keepdims=True)])
+    assert torch.equal(convex_coverage_set(more), torch.cat([found, torch.zeros(25, dtype=torch.bool)]))
+    assert torch.equal(convex_coverage_set(values * np.logspace(-6, 6, m) + 100), found)
+    turned = values * np.array([-1.0, *[1.0] * (m - 1)])
+    assert torch.equal(convex_coverage_set(turned, directions=["min", *["max"] * (m - 1)]), found)
+    assert torch.equal(convex_coverage_set(-values, directions="min"), found)
+
+
+def test_of_rows_that_differ_by_rounding_one_stays():
+    little = 1e-13
+    rows = np.array([[1.0, 0.0], [0.9, 0.9], [0.9 + little, 0.9 - little], [0.9 - little, 0.9 + little], [0.0, 1.0]])
+    assert non_dominated(rows).all()
+    assert convex_coverage_set(rows).tolist() == [True, True, False, False, True]
+
+
+def test_small_coverage_sets():
+    assert convex_coverage_set([[1.0, 2.0]]).tolist() == [True]
+    assert convex_coverage_set([[1.0, 2.0]] * 3).tolist() == [True, False, False]
+    assert convex_coverage_set([[1.0], [3.0], [2.0]]).tolist() == [False, True, False]
+    assert convex_coverage_set([[1.0, 5.0], [2.0, 5.0]]).tolist() == [False, True]
+    assert convex_coverage_set([[-math.inf, 9.0], [2.0, 5.0], [1.0, 6.0]]).tolist() == [False, True, True]
+    for nothing in ([[-math.inf, 1.0]], torch.empty(0, 3)):
+        found = convex_coverage_set(nothing)
+        assert found.dtype == torch.bool
+        assert not found.any()
+
+
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "call", [knee_points, pseudo_weights, lambda rows, **words: closest_to_preferences(rows, [0.5, 0.5], **words)]
+    "call",
+    [
+        knee_points,
+        pseudo_weights,
+        convex_coverage_set,
+        lambda rows, **words: closest_to_preferences(rows, [0.5, 0.5], **words),
+    ],
 )
 def test_arguments_that_cannot_be_read(call):
     with pytest.raises(ValueError, match=r"`objectives` should hold no NaN. Row 1 is"):

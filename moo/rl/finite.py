@@ -250,7 +250,8 @@ def _set_of(model: FiniteModel, place: int, sets: list[np.ndarray], gamma: float
             sums = (sums[:, None] + gained[None]).reshape(-1, m)
         options.append(sums)
     vectors = np.concatenate(options)
-    return vectors[best_rows(vectors)]
+    best: np.ndarray = vectors[best_rows(vectors)]
+    return best
 
 
 def best_rows(vectors: np.ndarray) -> np.ndarray:

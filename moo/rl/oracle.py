@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
-from scipy.spatial import ConvexHull
+from scipy.optimize import linprog
+from scipy.spatial import ConvexHull, HalfspaceIntersection
 from torch import Tensor
 
 from moo.base import Oracle
-from moo.selection import convex_coverage_set
+from moo.selection import ROUNDING, convex_coverage_set
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,8 @@ class PolicyOracle(Oracle):
     """Exact values of policies, discounted, in the problem's own directions (all maximised).
 
     Attributes:
-        front: `[n, m]`: the Pareto front of all deterministic policies; where `linear`, only those that are best for
-            some linear preference.
-        linear: Whether `front` holds the convex coverage set alone.
+        front: `[n, m]`: the Pareto front of all deterministic policies, which may go by time and by what has happened.
     """
-
-    linear: bool = False
 
     @cached_property
     def coverage_set(self) -> Tensor:
@@ -40,18 +36,45 @@ class PolicyOracle(Oracle):
 def mixture_hypervolume(objectives: Tensor, reference_point: Tensor) -> float:
     """The hypervolume of all mixtures (convex combinations) of the rows.
 
-    What mixtures dominate above the reference point is the convex hull of the boxes that the rows span with it.
+    Rows that are worse than the reference point in some objective count as well: their mixtures may be better than it.
 
     Args:
         objectives: `[n, m]`, maximised, m >= 2.
         reference_point: `[m]`.
     """
-    reference = torch.as_tensor(reference_point, dtype=torch.float64)
-    better = objectives[(objectives > reference).all(dim=1)]
-    if len(better) == 0:
+    rows = objectives.detach().cpu().numpy().astype(np.float64)
+    reference = np.asarray(reference_point, dtype=np.float64)
+    if not len(rows) or (rows.max(axis=0) <= reference).any():
         return 0.0
+    size = rows.max(axis=0) - np.minimum(rows.min(axis=0), reference)
+    normals, offsets = _facets((rows - reference) / size)
     m = len(reference)
-    corners = [
-        torch.where(torch.tensor(kept), better, reference) for kept in itertools.product([False, True], repeat=m)
-    ]
-    return float(ConvexHull(np.unique(torch.cat(corners).numpy(), axis=0)).volume)
+    sides, limits = np.concatenate([normals, -np.eye(m)]), np.append(offsets, np.zeros(m))
+    # The corners are looked for from the centre of the largest ball inside.
+    lengths = np.linalg.norm(sides, axis=1)
+    ball = linprog(
+        np.append(np.zeros(m), -1.0),
+        A_ub=np.column_stack([sides, lengths]),
+        b_ub=limits,
+        bounds=[(None, None)] * (m + 1),
+    )
+    if -ball.fun < ROUNDING:
+        return 0.0
+    corners = HalfspaceIntersection(np.column_stack([sides, -limits]), ball.x[:m]).intersections
+    return float(ConvexHull(corners).volume * size.prod())
+
+
+def _facets(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half-spaces `normals [k, m] @ y <= offsets [k]` whose intersection is what mixtures of the rows dominate.
+
+    Seen from a point below all rows, that is the convex hull of the boxes that the rows span with the point. Its facets
+    with no negative normal bound what is dominated; the others are sides of the boxes at the point.
+
+    Args:
+        rows: `[n, m]`, of about unit range.
+    """
+    low = rows.min(axis=0) - 1
+    corners = [np.where(kept, rows, low) for kept in itertools.product([False, True], repeat=len(low))]
+    equations = np.unique(ConvexHull(np.unique(np.concatenate(corners), axis=0)).equations, axis=0)
+    equations = equations[(equations[:, :-1] > -ROUNDING).all(axis=1)]
+    return equations[:, :-1].clip(min=0), -equations[:, -1]
