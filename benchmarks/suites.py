@@ -224,6 +224,31 @@ SUITES: dict[str, Suite] = {
         tuple(range(3)),
         320_000,
     ),
+    "morl-exact": Suite(
+        "morl-exact",
+        (
+            *(f"deep-sea-treasure:variant={variant}" for variant in ("convex", "concave", "mirrored")),
+            "fruit-tree:depth=5",
+        ),
+        ("random", "tabular", "tabular:learner=pareto", "ppo-preference", "c-morl"),
+        tuple(range(5)),
+        100_000,
+    ),
+    "cmorl-discrete": Suite(
+        "cmorl-discrete",
+        (
+            "deep-sea-treasure:variant=concave",
+            "deep-sea-treasure:variant=mirrored",
+            "fruit-tree:depth=6",
+            "resource-gathering",
+            "four-room",
+            "minecart-deterministic",
+            "minecart",
+        ),
+        ("random", "ppo-preference", "c-morl", "c-morl:greedy=true"),
+        tuple(range(5)),
+        500_000,
+    ),
     "cre": Suite("cre", CRE, BASELINES, tuple(range(10)), 10_000),
 }
 

@@ -27,7 +27,7 @@ class CMORL:
     Stage 2 goes in rounds: of the non-dominated policies found so far, the least crowded that were not yet extended are
     selected, and copies of each are trained further, one for each objective l: raise return l, while every other return
     i stays above `G_i - (1 - beta) max(|G_i|, floor * range_i)`. G are the returns of the selected policy, the range is
-    that of the non-dominated ones. All that is evaluated enters the archive.
+    that of all returns evaluated so far. All that is evaluated enters the archive.
 
     `solver="interior-point"` adds `log(slack) / barrier` of each constraint to the surrogate, slack in units of the
     range; an infeasible policy raises the returns that are too low instead. `solver="trust-region"` takes the step that
@@ -53,6 +53,7 @@ class CMORL:
         "evaluation": Option(0.2, low=0.0, high=0.9, help="share of the budget that evaluating policies may take"),
         "updates": Option(10, low=1, high=10_000, help="of each policy in a round of the second stage"),
         "episodes": Option(10, low=1, high=10_000, help="that evaluate a policy"),
+        "greedy": Option(False, help="evaluate and report the policies that always take their most likely action"),
         "beta": Option(0.9, low=0.0, high=1.0, help="share of the other returns that an extension keeps"),
         "floor": Option(0.1, low=0.0, high=1.0, help="share of the range that a return counts as, at least"),
         "solver": Option(
@@ -84,7 +85,9 @@ class CMORL:
         self._length, self._spent = 1.0, 0  # steps of an episode, as last measured; all that evaluating has cost
         self._round: dict[str, Tensor] | None = None
         self._updates = 0
-        self._buffer = Candidates.empty((1,), problem.num_objectives, torch.int64)
+        m = problem.num_objectives
+        self._range = torch.tensor([[torch.inf] * m, [-torch.inf] * m], dtype=torch.float64)  # of all returns so far
+        self._buffer = Candidates.empty((1,), m, torch.int64)
 
     # ------------------------------------------------------------------------------------------ the contract
     def step(self, setting: Setting | None) -> Candidates:
@@ -163,7 +166,7 @@ class CMORL:
         chosen = order[: self._said.selected]
         self._buffer.extras["extended"][chosen] = True
         each = chosen.repeat_interleave(m)
-        span = (front.amax(dim=0) - front.amin(dim=0)).clamp(min=1e-12)
+        span = (self._range[1] - self._range[0]).clamp(min=1e-12)
         returns = front[each].clone()
         least = returns - (1 - self._said.beta) * torch.maximum(returns.abs(), self._said.floor * span)
         rows = {name: self._buffer.extras[f"parameters.{name}"][each] for name in self._trainer.net.rows()}
@@ -212,6 +215,7 @@ class CMORL:
             none,
             none if preferences is None else preferences,
             **parameters,
+            **({"parameters.greedy": torch.ones(n, dtype=torch.bool)} if self._said.greedy else {}),
             **{"parameters.scale": net.scale.cpu().expand(n, -1).clone()},
             extended=torch.zeros(n, dtype=torch.bool),
         )
@@ -219,6 +223,10 @@ class CMORL:
         found = evaluate_policies(self.problem, self, policies, self._said.episodes, self._stream, self._device)
         self._spent += self.problem.used - before
         self._length = (self.problem.used - before) / (n * self._said.episodes)
+        sound = found.objectives[~found.failed]
+        self._range = torch.stack(
+            [torch.cat([self._range[:1], sound]).amin(dim=0), torch.cat([self._range[1:], sound]).amax(dim=0)]
+        )
         pool = Candidates.cat([self._buffer, found.rows(~found.failed)])
         pool = pool.rows(non_dominated(pool.objectives))
         if len(pool) > self._said.capacity:
@@ -235,6 +243,7 @@ class CMORL:
             "counters": [self._steps, self._made, self._updates, self._length, self._spent, self.preferences_per_round],
             "wants_setting": self.wants_setting,
             "round": self._round,
+            "range": self._range,
             "buffer": self._buffer.state_dict(),
         }
 
@@ -245,7 +254,7 @@ class CMORL:
             "counters"
         ]
         self.wants_setting, self._round = state["wants_setting"], state["round"]
-        self._buffer = Candidates.from_state(state["buffer"])
+        self._range, self._buffer = state["range"], Candidates.from_state(state["buffer"])
 
 
 def _actors(candidates: Candidates) -> Candidates:

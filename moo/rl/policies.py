@@ -101,6 +101,10 @@ class Law(NamedTuple):
         noise = torch.randn(self.logits.shape, generator=generator).to(flat.device)
         return self.logits + self.log_std.exp() * noise
 
+    def mode(self) -> Tensor:
+        """The most likely actions, `[p, n]` or `[p, n, a]`."""
+        return self.logits.argmax(dim=2) if self.log_std is None else self.logits
+
     def log_chance(self, actions: Tensor) -> Tensor:
         """Log-chance or log-density of actions, `[p, n]`."""
         if self.log_std is None:
@@ -226,7 +230,12 @@ def act_rows(
     log_std = parameters("log_std") if "parameters.log_std" in rows else None
     inputs = observer(observations).unflatten(0, (groups, each))
     legal = None if mask is None else mask.unflatten(0, (groups, each))
-    return law_of(stacked(weights, biases, inputs), legal, log_std).draw(generator).flatten(0, 1)
+    law = law_of(stacked(weights, biases, inputs), legal, log_std)
+    actions = law.draw(generator)
+    if "parameters.greedy" in rows:
+        greedy = parameters("greedy").reshape(-1, *[1] * (actions.ndim - 1))
+        actions = torch.where(greedy, law.mode(), actions)
+    return actions.flatten(0, 1)
 
 
 def clip_each(parameters: Sequence[nn.Parameter], longest: float) -> None:

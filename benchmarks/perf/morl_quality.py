@@ -1,0 +1,199 @@
+"""What policies are found on environments whose exact fronts are known, at a stated number of transitions.
+
+`python -m moo.benchmarks.perf.morl_quality deep-sea-treasure minecart` prints the figures of these tasks for seeds 0
+and 1; `TASKS` has the names. Fronts of methods whose policies draw their actions are those of the final re-evaluation.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from joblib import Parallel, cpu_count, delayed
+
+from moo.benchmarks.claims import Measurement
+from moo.indicators.utility import expected_utility, maximum_utility_loss
+from moo.indicators.volume import hypervolume
+from moo.preferences import grid
+from moo.problems import get_problem
+from moo.search import pareto_search
+
+EACH = 5  # seeds
+
+
+class Task(NamedTuple):
+    """What is learned and how.
+
+    Attributes:
+        problem: By name, with options.
+        method: Whose.
+        budget: Transitions, at most.
+        options: Beside the defaults.
+        preferences: Beside the default; None.
+    """
+
+    problem: str
+    method: str
+    budget: int
+    options: Mapping[str, Any] = {}
+    preferences: tuple[tuple[float, ...], ...] | None = None
+
+
+TASKS = {
+    "deep-sea-treasure": Task("deep-sea-treasure", "tabular", 100_000),
+    "concave, linear": Task("deep-sea-treasure:variant=concave", "tabular", 100_000),
+    "concave, sets": Task("deep-sea-treasure:variant=concave", "tabular", 200_000, {"learner": "pareto"}),
+    "concave, c-morl": Task("deep-sea-treasure:variant=concave", "c-morl", 600_000),
+    "fruit-tree 5": Task("fruit-tree:depth=5", "tabular", 300_000, {"learner": "pareto"}),
+    "fruit-tree 6": Task("fruit-tree:depth=6", "tabular", 300_000, {"learner": "pareto"}),
+    "fruit-tree 7": Task("fruit-tree:depth=7", "tabular", 300_000, {"learner": "pareto"}),
+    "fruit-tree 6, c-morl": Task("fruit-tree:depth=6", "c-morl", 500_000),
+    "resource-gathering": Task("resource-gathering", "tabular", 300_000),
+    "minecart": Task("minecart-deterministic", "c-morl", 1_000_000),
+}
+
+
+def learned(name: str, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+    """The figures of each seed; seeds run side by side, one core each."""
+    found: list[dict[str, Any]] = Parallel(n_jobs=min(cpu_count(), len(seeds)))(
+        delayed(figures)(name, seed) for seed in seeds
+    )
+    return found
+
+
+def figures(name: str, seed: int) -> dict[str, Any]:
+    """Learn a task: hypervolume and utility of the front and of the finals, transitions and CPU seconds."""
+    torch.set_num_threads(1)
+    task, started = TASKS[name], time.process_time()
+    given = {} if task.preferences is None else {"preferences": torch.tensor(task.preferences)}
+    result = pareto_search(
+        task.problem,
+        task.method,
+        budget=task.budget,
+        seed=seed,
+        options=dict(task.options),
+        device="cpu",
+        progress=False,
+        **given,
+    )
+    seconds = time.process_time() - started
+    problem: Any = get_problem(task.problem)
+    point, preferences = problem.reference_point, grid(problem.num_objectives)
+    found: dict[str, Any] = {"seed": seed, "seconds": seconds, "used": result.record["used"]}
+    found["used_apart"] = result.record["used_apart"]
+    for what, rows in (("front", result.front), ("finals", result.finals)):
+        found[what] = {
+            "rows": len(rows),
+            "hypervolume": hypervolume(rows.objectives, point),
+            "expected_utility": expected_utility(rows.objectives, preferences),
+        }
+        if problem.oracle is not None:
+            away = torch.cdist(problem.oracle.front, rows.objectives, p=float("inf")).amin(dim=1)
+            found[what]["farthest"] = float(away.max())  # of the exact points, from what was found
+            loss = maximum_utility_loss(rows.objectives, problem.oracle.front, preferences)
+            found[what]["maximum_utility_loss"] = loss
+    history = result.history[["used", "hypervolume"]].dropna().to_numpy()
+    best = history[history[:, 1] >= (1 - 1e-6) * history[:, 1].max()]
+    found["reached_at"] = int(best[0, 0])
+    return found
+
+
+# --------------------------------------------------------------------------------------------------- claims
+def _seeds(quick: bool) -> tuple[int, ...]:
+    return tuple(range(1000, 1000 + (1 if quick else EACH)))
+
+
+def _judge(
+    runs: list[dict[str, Any]], where: str, what: str, low: float, high: float, *, seconds: float | None = None
+) -> Measurement:
+    """A verdict on the median over seeds: between low and high, in at most so many CPU seconds."""
+    values = [run[where][what] for run in runs]
+    median = statistics.median(values)
+    worst = min(values) if high == float("inf") else max(values, key=lambda v: abs(v - (low + high) / 2))
+    times = [run["seconds"] for run in runs]
+    short = [] if low <= median <= high else [f"{what}: {min(abs(median - low), abs(median - high)):.4g}"]
+    if seconds is not None and statistics.median(times) > seconds:
+        short.append(f"CPU seconds: {statistics.median(times) - seconds:.1f}")
+    apart = statistics.median(run["used_apart"] for run in runs)
+    return Measurement(
+        met=not short,
+        median=f"{what} {median:.7g} ({statistics.median(run['used'] for run in runs):.0f} transitions, "
+        f"{apart:.0f} apart; at its height after {statistics.median(run['reached_at'] for run in runs):.0f}; "
+        f"{statistics.median(times):.1f} CPU seconds)",
+        worst=f"{what} {worst:.7g}, {max(times):.1f} CPU seconds",
+        seeds=[run["seed"] for run in runs],
+        shortfall="; ".join(short),
+        details={"runs": runs},
+    )
+
+
+def convex(*, quick: bool) -> Measurement:
+    """All of the convex front, with linear preferences."""
+    runs = learned("deep-sea-treasure", _seeds(quick))
+    return _judge(runs, "finals", "hypervolume", 854.8, 854.9, seconds=15)
+
+
+def concave_linear(*, quick: bool) -> Measurement:
+    """No more than linear preferences can find."""
+    runs = learned("concave, linear", _seeds(quick))
+    return _judge(runs, "finals", "hypervolume", 0.999 * 3391.566, 3391.567)
+
+
+def concave_sets(*, quick: bool) -> Measurement:
+    """All of the concave front, by deterministic policies."""
+    return _judge(learned("concave, sets", _seeds(quick)), "finals", "hypervolume", 3688.277, 3688.378, seconds=30)
+
+
+def concave_constrained(*, quick: bool) -> Measurement:
+    """Expected returns of stochastic policies, which mix."""
+    return _judge(learned("concave, c-morl", _seeds(quick)), "front", "hypervolume", 4100, float("inf"))
+
+
+def fruits(*, quick: bool) -> Measurement:
+    """Every leaf of three trees."""
+    parts, runs = [], {}
+    for depth, volume in ((5, 36815.955), (6, 46034.802), (7, 56718.684)):
+        problem: Any = get_problem(f"fruit-tree:depth={depth}")
+        exact = hypervolume(problem.oracle.front, problem.reference_point)
+        assert abs(exact - volume) < 1e-2
+        runs[depth] = learned(f"fruit-tree {depth}", _seeds(quick))
+        parts.append(_judge(runs[depth], "finals", "hypervolume", (1 - 1e-6) * exact, (1 + 1e-6) * exact))
+    return Measurement(
+        met=all(part.met for part in parts),
+        median="; ".join(part.median for part in parts),
+        worst="; ".join(part.worst for part in parts),
+        seeds=parts[0].seeds,
+        shortfall="; ".join(part.shortfall for part in parts if part.shortfall),
+        details={"runs": {str(depth): found for depth, found in runs.items()}},
+    )
+
+
+def fruits_constrained(*, quick: bool) -> Measurement:
+    """The tree of depth 6 by networks."""
+    return _judge(learned("fruit-tree 6, c-morl", _seeds(quick)), "front", "hypervolume", 4.2e4, float("inf"))
+
+
+def gathering(*, quick: bool) -> Measurement:
+    """The three true vectors, each within .02."""
+    return _judge(learned("resource-gathering", _seeds(quick)), "finals", "farthest", 0.0, 0.02)
+
+
+def minecart(*, quick: bool) -> Measurement:
+    """The deterministic minecart by networks."""
+    return _judge(learned("minecart", _seeds(quick)), "front", "hypervolume", 77.7, float("inf"))
+
+
+def hopper(*, quick: bool) -> Measurement:  # noqa: ARG001
+    """Continuous control, which needs MO-Gymnasium's environments in processes."""
+    return Measurement(None, "", "", [], "the adapter to MO-Gymnasium's environments does not exist yet")
+
+
+if __name__ == "__main__":
+    for task_name in sys.argv[1:] or TASKS:
+        for run in learned(task_name, (0, 1)):
+            print(task_name, json.dumps(run))
