@@ -10,6 +10,7 @@ from moo.base import Candidates, Setting, unsuitable
 from moo.generators.evolutionary import NSGA2
 from moo.generators.random_search import RandomSearch
 from moo.metered import metered, step_by_asking
+from moo.space import Space, categorical, integer, real
 from moo.storage import read_state, write_state
 
 NAN = float("nan")
@@ -170,6 +171,22 @@ class Limited(ToyConditional):
     constraints = False
 
 
+class Discrete(RandomSearch):
+    observations = ("integer", "categorical")
+    actions = ("categorical",)
+
+
+class Steering(RandomSearch):
+    actions = ("real",)
+
+
+def seeing(*columns, **options):
+    """The toy environment with another declaration of what is observed."""
+    problem = ToyEnvironment(**options)
+    problem.observation_space = Space(columns)
+    return problem
+
+
 @pytest.mark.parametrize(
     ("method", "problem", "why"),
     [
@@ -182,6 +199,17 @@ class Limited(ToyConditional):
         (ToyWriter, ToyText(), ""),
         (RandomSearch, ToyEnvironment(), ""),
         (NSGA2, ToyVector(5, 6, constrained=True, mixed=True), ""),
+        (RandomSearch, ToyEnvironment(continuous=True), ""),
+        (RandomSearch, seeing(real(0, 1, "x"), categorical("ab", "y")), ""),
+        (Discrete, ToyEnvironment(), ""),
+        (Discrete, seeing(categorical("ab", "y"), integer(0, 1, "x")), ""),
+        (Discrete, seeing(real(0, 1, "x")), "it takes integer, categorical observations, not real"),
+        (Discrete, seeing(integer(0, 1, "x"), real(0, 1, "y")), "it takes integer, categorical observations, not real"),
+        (Discrete, ToyEnvironment(continuous=True), "it takes categorical actions, not real"),
+        (Discrete, seeing(real(0, 1), continuous=True), "it takes integer, categorical observations, not real"),
+        (Discrete, ToyVector(mixed=True), ""),
+        (Steering, ToyEnvironment(continuous=True), ""),
+        (Steering, ToyEnvironment(), "it takes real actions, not categorical"),
     ],
 )
 def test_why_a_method_does_not_take_a_problem(method, problem, why):

@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 
@@ -151,6 +152,47 @@ def test_rows_from_the_unit_cube_are_canonical(low, levels, unit, start, width):
     space = Space((integer(low, low + levels), real(start, start + width)))
     rows = space.from_unit(torch.tensor([[unit, unit]]))
     assert torch.equal(space.canonical(rows), rows)
+
+
+# ------------------------------------------------------------------------------------------------- numbers
+WHOLE = Space((integer(-3, 1, "count"), categorical("abc", "kind"), integer(7, 7, "same"), integer(0, 3, "rest")))
+
+
+def every_row(space):
+    levels = [range(int(column.low), int(column.high) + 1) for column in space.columns]
+    return torch.tensor(list(itertools.product(*levels)), dtype=torch.float64)
+
+
+def test_rows_are_numbered_in_the_order_of_their_digits():
+    rows = every_row(WHOLE)
+    assert len(rows) == WHOLE.size == 60
+    numbers = WHOLE.number(rows)
+    assert numbers.dtype == torch.int64
+    assert numbers.tolist() == list(range(60))
+
+
+@given(seeds)
+def test_a_number_does_not_depend_on_the_other_rows(seed):
+    rows = WHOLE.from_unit(uniform(9, 4, seed))
+    together = WHOLE.number(rows)
+    assert together.tolist() == [int(WHOLE.number(row[None])) for row in rows]
+    assert torch.equal(every_row(WHOLE)[together], rows)
+
+
+def test_numbers_of_observations_in_single_precision_and_of_no_rows():
+    assert WHOLE.number(every_row(WHOLE).float()).tolist() == list(range(60))
+    assert WHOLE.number(torch.empty(0, 4)).shape == (0,)
+
+
+def test_numbers_beyond_what_single_precision_can_tell_apart_are_exact():
+    space = Space((integer(0, 9999), integer(-5000, 4999), integer(0, 9999)))
+    rows = torch.tensor([[9999.0, 4999.0, 9999.0], [9999.0, 4999.0, 9998.0], [0.0, -5000.0, 0.0]])
+    assert space.number(rows).tolist() == [10**12 - 1, 10**12 - 2, 0]
+
+
+def test_rows_with_real_columns_have_no_numbers():
+    with pytest.raises(ValueError, match=r"Rows of a space with real columns have no numbers\."):
+        MIXED.number(MIXED.lower[None])
 
 
 # ------------------------------------------------------------------------------------------------- for people

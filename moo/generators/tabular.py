@@ -116,13 +116,17 @@ class Tabular:
         self,
         candidates: Candidates,
         observations: Tensor,
-        mask: Tensor | None,  # noqa: ARG002
+        mask: Tensor | None,
         time: int,
         generator: torch.Generator,  # noqa: ARG002
     ) -> Tensor:
         table = candidates.extras["parameters.actions"].to(observations.device)
         column = self._numbers(observations) if self._linear else torch.full((len(table),), time, device=table.device)
-        return table.gather(1, column[:, None]).squeeze(1).to(torch.int64)
+        actions = table.gather(1, column[:, None]).to(torch.int64)
+        if mask is not None:  # the table says nothing of places never seen, and its 0 may be illegal there
+            actions = torch.where(mask.gather(1, actions), actions, mask.long().argmax(dim=1, keepdim=True))
+        chosen: Tensor = actions.squeeze(1)
+        return chosen
 
     def finals(self) -> Candidates | None:
         return self._finals
@@ -153,7 +157,7 @@ class Tabular:
 
     # ------------------------------------------------------------------------------------------ evaluating
     def _evaluate(self) -> Candidates:
-        """Evaluate the policies whose predicted return is new (with chance: all), if that can be paid."""
+        """Evaluate the policies whose predicted return is new (with chance: all), as many as can surely be paid."""
         predicted, which = self._predictions()
         known = np.zeros(len(predicted), dtype=bool)
         old = np.zeros(len(predicted), dtype=np.int64)
@@ -162,8 +166,10 @@ class Tabular:
             known, old = gaps.min(axis=1) < ALIKE, gaps.argmin(axis=1)
         episodes = self._said.episodes if self.problem.stochastic else 1
         new = np.flatnonzero(~known)
-        if len(new) * episodes * self.problem.max_steps > self.problem.remaining:
-            return self._finals.rows(slice(0))  # the finals stay those of the last whole evaluation
+        fitting = self.problem.remaining // (episodes * self.problem.max_steps)
+        if len(new) > fitting:  # the finals stay those of the last whole evaluation
+            self.problem.trimmed = True
+            return self._evaluated(predicted[new[:fitting]], which[new[:fitting]], episodes)
         fresh = self._evaluated(predicted[new], which[new], episodes)
         kept = self._finals.rows(torch.from_numpy(old[known]))
         self._finals = Candidates.cat([kept, fresh])

@@ -92,4 +92,5 @@ class Exploration:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self.last, self._stickiness, self._laws = state["last"], state["stickiness"], state["laws"]
+        device = self.last.device
+        self.last, self._stickiness, self._laws = (state[name].to(device) for name in ("last", "stickiness", "laws"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -76,10 +76,13 @@ def evaluate_policies(
     """
     n, m = policies.objectives.shape
     copies = policies.rows(torch.arange(n).repeat_interleave(episodes))
-    returns, failed, cut = episode_returns(
-        problem, lambda *seen: method.act(copies, *seen, stream), len(copies), device
-    )
-    lost, failed = ((failed | cut).cpu().reshape(n, episodes).any(dim=1), failed.cpu().reshape(n, episodes).any(dim=1))
+
+    def act(observations: Tensor, mask: Tensor | None, time: int) -> Tensor:
+        return method.act(copies, observations, mask, time, stream)
+
+    returns, failed, cut = episode_returns(problem, act, len(copies), device)
+    lost = (failed | cut).cpu().reshape(n, episodes).any(dim=1)
+    failed = failed.cpu().reshape(n, episodes).any(dim=1)
     returns = returns.cpu().reshape(n, episodes, m)
     reasons = np.array([problem.failure, "the budget ran out within its episodes"])
     return Candidates(
@@ -124,6 +127,17 @@ class Transitions:
     extras: dict[str, Tensor]
 
 
+def _stacked(rows: list[Transitions]) -> Transitions:
+    """Single steps, each tensor `[n, ...]`, as one window."""
+    masks = [row.masks for row in rows if row.masks is not None]
+    names = [field.name for field in fields(Transitions) if field.name not in ("masks", "extras")]
+    return Transitions(
+        masks=torch.stack(masks) if masks else None,
+        extras={name: torch.stack([row.extras[name] for row in rows]) for name in rows[0].extras},
+        **{name: torch.stack([getattr(row, name) for row in rows]) for name in names},
+    )
+
+
 class Collector:
     """Copies of an environment that go on from one window of steps to the next; who has finished begins anew.
 
@@ -160,7 +174,7 @@ class Collector:
             state, rewards, terminated, truncated, failed = problem.step(state, actions)
             active = paid & ~failed
             after = problem.observe(state)
-            rows.append((seen, mask, actions, rewards, terminated, truncated, active, after, extras))
+            rows.append(Transitions(seen, mask, actions, rewards, terminated, truncated, active, after, extras))
             self._begins = terminated | truncated
             if self._begins.any():
                 fresh = problem.reset(self.copies, self.device)
@@ -168,10 +182,7 @@ class Collector:
             self._state = state
             if problem.remaining == 0:
                 break
-        columns = list(zip(*rows, strict=True))
-        stacked = [None if column[0] is None else torch.stack(column) for column in columns[:-1]]
-        extras = {name: torch.stack([row[-1][name] for row in rows]) for name in rows[0][-1]}
-        return Transitions(*stacked, extras)
+        return _stacked(rows)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the copies stand."""

@@ -43,7 +43,7 @@ class Memory:
 
     def rows(self, places: Tensor) -> Tensor:
         """The rows of places `[...]`, made where they are new."""
-        new = places[self.row[places] < 0].unique()
+        new = torch.unique(places[self.row[places] < 0])
         if len(new):
             first = len(self.outcomes)
             self.row[new] = torch.arange(first, first + len(new), device=new.device)
@@ -57,7 +57,7 @@ class Memory:
         live = window.active
         pairs = rows[live] * self.outcomes.shape[1] + window.actions[live]
         seen = torch.stack([pairs, following[live], window.terminated[live].long()], dim=1)
-        different, which = seen.unique(dim=0, return_inverse=True)
+        different, which = torch.unique(seen, dim=0, return_inverse=True)
         pair, after, end = different.unbind(dim=1)
         match = (self.following.flatten(0, 1)[pair] == after[:, None]) & (
             self.ends.flatten(0, 1)[pair] == (end > 0)[:, None]
@@ -69,8 +69,8 @@ class Memory:
         places = pair * self.counts.shape[2] + slot
         self.counts.view(-1).index_add_(0, places[which], torch.ones_like(which))
         self.gained.view(-1, self.gained.shape[-1]).index_add_(0, places[which], window.rewards[live])
-        changed: Tensor = pair[new] // self.outcomes.shape[1]
-        return changed.unique()
+        changed: Tensor = torch.unique(pair[new] // self.outcomes.shape[1])
+        return changed
 
     def _open(self, pair: int, after: int, end: int) -> int:
         """A slot for a new outcome."""
@@ -97,7 +97,8 @@ class Memory:
         """All as tables on the CPU, places being rows."""
         rows = torch.arange(len(self.outcomes), device=self.row.device)
         parts = (self.following, self.chances(rows), self.rewards(rows), self.ends)
-        return FiniteModel(*(part.cpu() for part in parts), start=-1)
+        successors, chances, rewards, ends = (part.cpu() for part in parts)
+        return FiniteModel(successors, chances, rewards, ends, start=-1)
 
     def state_dict(self) -> dict[str, Any]:
         """The tables."""
@@ -139,16 +140,20 @@ class LinearTables:
         self._grow()
         for time in range(len(rows) - 1, -1, -1):
             live = window.active[time]
-            self._back_up(rows[time][live].unique())
+            self._back_up(torch.unique(rows[time][live]))
 
     def sweep(self, times: int) -> None:
         """Bring all values up to date, so many times."""
+        tried = torch.nonzero((self.memory.outcomes > 0).any(dim=1)).flatten()
         for _ in range(times):
-            for rows in torch.arange(len(self.best), device=self.best.device).split(BLOCK):
+            for rows in torch.split(tried, BLOCK):
                 self._back_up(rows)
 
     def _back_up(self, rows: Tensor) -> None:
-        """The values of all actions at `rows [n]`, from those of the places they lead to, and the best of them."""
+        """The values of all actions at `rows [n]`, from those of the places they lead to, and the best of them.
+
+        At each of the rows some action was tried: elsewhere nothing is known, and the value stays 0.
+        """
         memory = self.memory
         after = self.best[memory.following[rows]] * ~memory.ends[rows][..., None, None]
         targets = memory.rewards(rows)[..., None, :] + self._gamma * after
@@ -193,7 +198,9 @@ class LinearTables:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
         device = self.memory.row.device
-        self.best, self._greedy = state["best"].to(device), state["greedy"].to(device)
+        self.best, self._greedy, self.preferences = (
+            state[name].to(device) for name in ("best", "greedy", "preferences")
+        )
 
 
 class SetTables:

@@ -3,7 +3,7 @@ import torch
 from inputs import ToyVector
 
 from moo.choosing import make_tuner
-from moo.preferences import das_dennis
+from moo.preferences import das_dennis, grid
 from moo.tuners.uniform import Uniform
 
 
@@ -36,6 +36,50 @@ def test_the_cursor_is_state():
     tuner, other = uniform(), uniform()
     tuner.suggest(7)
     other.load_state_dict(tuner.state_dict())
+    assert torch.equal(tuner.suggest(9).preferences, other.suggest(9).preferences)
+
+
+@pytest.mark.parametrize(("num_objectives", "k"), [(2, 150), (3, 200), (6, 500)])
+def test_the_lattice_grows_with_the_round(num_objectives, k):
+    """A method that learns many preferences at once meets all of them different."""
+    tuner = uniform(num_objectives)
+    assert len(tuner.preferences) < k
+    found = tuner.suggest(k).preferences
+    assert len(found) == k == len(found.unique(dim=0))
+    assert torch.equal(tuner.preferences, grid(num_objectives, k))
+    assert torch.equal(found[:num_objectives].sum(dim=0), torch.ones(num_objectives, dtype=torch.float64))
+
+
+def test_the_lattice_stays_where_a_round_fits():
+    tuner = uniform(3)
+    lattice = tuner.preferences.clone()
+    tuner.suggest(100)
+    assert torch.equal(tuner.preferences, lattice)
+
+
+def test_in_the_middle_of_a_cycle_the_lattice_stays():
+    tuner, other = uniform(), uniform()
+    tuner.suggest(7)
+    other.suggest(7)
+    assert torch.equal(tuner.suggest(500).preferences, torch.cat([other.suggest(50).preferences for _ in range(10)]))
+
+
+@pytest.mark.parametrize("options", [{"divisions": 4}, {"preferences": [[0.2, 0.8], [0.5, 0.5], [1.0, 0.0]]}])
+def test_what_was_said_never_grows(options):
+    tuner = uniform(**options)
+    said = tuner.preferences.clone()
+    found = tuner.suggest(500).preferences
+    assert torch.equal(tuner.preferences, said)
+    assert torch.equal(found, said[torch.arange(500) % len(said)])
+
+
+@pytest.mark.parametrize("k", [7, 200])
+def test_the_size_of_the_lattice_is_state(k):
+    tuner, other = uniform(3), uniform(3)
+    tuner.suggest(k)
+    tuner.suggest(3)
+    other.load_state_dict(tuner.state_dict())
+    assert torch.equal(tuner.preferences, other.preferences)
     assert torch.equal(tuner.suggest(9).preferences, other.suggest(9).preferences)
 
 
