@@ -12,6 +12,7 @@ from moo.dominance import non_dominated
 from moo.gflow.oracle import enumerated
 from moo.gflow.policies import ConditionalPolicy
 from moo.options import Option
+from moo.rl.models import FiniteModel
 from moo.seeding import torch_generator
 from moo.space import Space, categorical, integer, real
 
@@ -345,6 +346,30 @@ def small_policy(problem, *, flow=True, backward=True, condition_size=3, seed=0)
         backward=backward,
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+def finite_model(successors, chances, rewards, ends, start=0):
+    """Nested lists `[s, a, k]` as a model."""
+    float64 = {"dtype": torch.float64}
+    return FiniteModel(
+        torch.tensor(successors),
+        torch.tensor(chances, **float64),
+        torch.tensor(rewards, **float64),
+        torch.tensor(ends),
+        start,
+    )
+
+
+def random_finite_model(seed, places=3, actions=2, outcomes=2, m=2):
+    """Tables at random; outcomes of an action lead to different places, some of them are impossible."""
+    stream = np.random.default_rng(seed)
+    shape = (places, actions, outcomes)
+    successors = stream.permuted(np.broadcast_to(np.arange(places), (*shape[:2], places)), axis=2)[:, :, :outcomes]
+    chances = stream.integers(0, 4, shape) + np.eye(outcomes, dtype=int)[0]
+    chances = chances / chances.sum(axis=2, keepdims=True)
+    rewards = stream.integers(-3, 4, (*shape, m)).astype(float)
+    ends = stream.random(shape) < 0.25
+    return FiniteModel(*(torch.from_numpy(table.copy()) for table in (successors, chances, rewards, ends)), start=0)
 
 
 TOY_GENERATORS = {"toy-conditional": "inputs:ToyConditional", "toy-writer": "inputs:ToyWriter"}

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 
 from moo.checks import unknown_name
-from moo.rl.finite import FiniteEnvironment, FiniteModel
+from moo.rl.finite import FiniteEnvironment
+from moo.rl.models import FiniteModel
 from moo.space import Space, integer
 
 MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from moo.base import EnvironmentProblem
 from moo.checks import check_count
-from moo.rl.finite import Tables, best_rows, check_actions, check_gamma
+from moo.rl.finite import Tables, check_actions, check_gamma
+from moo.rl.models import best_rows
 from moo.rl.oracle import PolicyOracle
 from moo.space import Space, categorical, integer
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from moo.checks import check_count
 from moo.real_world import DATA
-from moo.rl.finite import FiniteEnvironment, FiniteModel
+from moo.rl.finite import FiniteEnvironment
+from moo.rl.models import FiniteModel
 from moo.space import Space, integer
 
 DEPTHS = (5, 6, 7)

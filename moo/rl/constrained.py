@@ -13,12 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from moo.rl.policies import ActorCritic, Law
-from moo.rl.ppo import Batch, Objective, clipped, standardised
+from moo.rl.ppo import Batch, Objective, clipped
+from moo.rl.returns import standardised
 
 CONJUGATE_STEPS = 10
 HALVINGS = 10
 DAMPING = 0.01  # added to the Fisher matrix
+LEEWAY = 1.5  # times the radius: how large a step's divergence may turn out, which is its square only to second order
 ROUNDING = 1e-9
+PARALLEL = 1e-6  # share of a gradient's square below which what is left of it is taken for rounding
 
 
 class Task(NamedTuple):
@@ -100,7 +103,8 @@ def trust_region(net: ActorCritic, batch: Batch, task: Task, radius: float) -> T
     """Take the step that raises one return most, within a divergence and under the linearised constraints.
 
     Where no step satisfies the constraints, the returns that are too low are raised. A step is halved until the
-    divergence is kept, what it is for has not fallen, and no constraint is broken anew; else it is not taken.
+    divergence is kept, what it is for has risen, and no constraint is broken further; else it is not taken. It is for
+    the returns that are too low, where there are any, even if the goal falls.
 
     Source: constrained policy optimization, Achiam, Held, Tamar and Abbeel 2017 (1705.10528), here for any number of
     constraints.
@@ -109,7 +113,8 @@ def trust_region(net: ActorCritic, batch: Batch, task: Task, radius: float) -> T
         net: The policies, changed in place; their critics are left alone.
         batch: What they collected.
         task: For each policy.
-        radius: The largest mean Kullback-Leibler divergence from the policies before.
+        radius: Mean Kullback-Leibler divergence from the policies before, to second order; by as much as half of it,
+            the true one may be larger.
 
     Returns:
         Which policies moved, bool `[p]`.
@@ -123,9 +128,10 @@ def trust_region(net: ActorCritic, batch: Batch, task: Task, radius: float) -> T
     now = room()
     gradients = torch.stack([actor.gradient(now[:, i].sum()) for i in range(now.shape[1])], dim=1)
     solved = torch.stack([conjugate_gradients(actor.fisher, g) for g in gradients.unbind(dim=1)], dim=1)
-    mix, feasible = best_mix(gradients @ solved.transpose(1, 2), slack, raised, radius)
-    step = (mix[:, None] @ solved).squeeze(1)
-    aims = torch.where(feasible[:, None], raised, (slack < 0) & ~raised)
+    mix = best_mix(gradients @ solved.transpose(1, 2), slack, raised, radius)
+    step = (mix[:, None].to(solved) @ solved).squeeze(1)
+    low = (slack < 0) & ~raised
+    aims = torch.where(low.any(dim=1, keepdim=True), low, raised)
 
     start, size = actor.position(), torch.ones(len(step), 1, device=step.device, dtype=step.dtype)
     moved = torch.zeros(len(step), dtype=torch.bool, device=step.device)
@@ -133,7 +139,7 @@ def trust_region(net: ActorCritic, batch: Batch, task: Task, radius: float) -> T
         actor.move(start + size * step)
         with torch.no_grad():
             after = room()
-            near = actor.divergence() <= 1.5 * radius
+            near = actor.divergence() <= LEEWAY * radius
         gained = (after - slack).masked_fill(~aims, 0.0).sum(dim=1) > 0
         kept = (after >= slack.clamp(max=0) - ROUNDING) | raised
         moved |= near & gained & kept.all(dim=1)
@@ -170,8 +176,7 @@ class Actor:
 
     def fisher(self, vectors: Tensor) -> Tensor:
         """The curvature of the divergence times `[p, d]`, damped."""
-        parts = vectors.split([p[0].numel() for p in self._parameters], dim=1)
-        along = [(s * v.reshape(s.shape)).sum() for s, v in zip(self._slope, parts, strict=True)]
+        along = [(s * v).sum() for s, v in zip(self._slope, self._parts(vectors), strict=True)]
         return self.gradient(torch.stack(along).sum()) + DAMPING * vectors
 
     def position(self) -> Tensor:
@@ -180,10 +185,14 @@ class Actor:
 
     def move(self, position: Tensor) -> None:
         """Set the parameters."""
-        parts = position.split([p[0].numel() for p in self._parameters], dim=1)
         with torch.no_grad():
-            for parameter, part in zip(self._parameters, parts, strict=True):
-                parameter.copy_(part.reshape(parameter.shape))
+            for parameter, part in zip(self._parameters, self._parts(position), strict=True):
+                parameter.copy_(part)
+
+    def _parts(self, vectors: Tensor) -> list[Tensor]:
+        """Vectors `[p, d]` in the shapes of the parameters."""
+        parts = torch.split(vectors, [p[0].numel() for p in self._parameters], dim=1)
+        return [part.reshape(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
 
     @staticmethod
     def _flat(parts: Sequence[Tensor]) -> Tensor:
@@ -204,7 +213,7 @@ def conjugate_gradients(product: Callable[[Tensor], Tensor], targets: Tensor, st
     return solution
 
 
-def best_mix(products: Tensor, slack: Tensor, raised: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+def best_mix(products: Tensor, slack: Tensor, raised: Tensor, radius: float) -> Tensor:
     """Weights of solved gradients in the best step within a trust region, by trying all sets of binding constraints.
 
     With gradients `g_i` of the returns and curvature H the step is `sum_i mix_i H^-1 g_i`. It maximises the goal's
@@ -218,7 +227,7 @@ def best_mix(products: Tensor, slack: Tensor, raised: Tensor, radius: float) -> 
         radius: Of the trust region.
 
     Returns:
-        `mix [p, m]` and where the constraints can be kept, bool `[p]`.
+        The weights, float64 `[p, m]`.
     """
     products, slack = products.to(torch.float64), slack.to(torch.float64)
     p, m = slack.shape
@@ -226,43 +235,38 @@ def best_mix(products: Tensor, slack: Tensor, raised: Tensor, radius: float) -> 
     products = products.gather(1, order[:, :, None].expand(-1, -1, m)).gather(2, order[:, None].expand(-1, m, -1))
     slack = slack.gather(1, order)
     best = torch.full((p,), -torch.inf, dtype=torch.float64, device=slack.device)
-    mix = torch.zeros(p, m, dtype=torch.float64, device=slack.device)
+    low = (slack < 0).to(slack)
+    low[:, 0] = 0.0
+    length = (low[:, None] @ products @ low[:, :, None]).flatten().clamp(min=1e-20)
+    mix = (2 * radius / length).sqrt()[:, None] * low  # what remains where no set of constraints can be kept
     for count in range(m):
         for binding in itertools.combinations(range(1, m), count):
             found = _with_binding(products, slack, list(binding), radius)
             changes = (products @ found[:, :, None]).squeeze(2)
             kept = (slack + changes)[:, 1:] >= -1e-7 * (1 + slack[:, 1:].abs())
-            better = found.isfinite().all(dim=1) & kept.all(dim=1) & (changes[:, 0] > best)
+            better = kept.all(dim=1) & (changes[:, 0] > best)  # NaN is neither
             best, mix = torch.where(better, changes[:, 0], best), torch.where(better[:, None], found, mix)
-    feasible = best > -torch.inf
-    low = (slack < 0).to(torch.float64)
-    low[:, 0] = 0.0
-    length = (low[:, None] @ products @ low[:, :, None]).flatten().clamp(min=1e-20)
-    recovering = (2 * radius / length).sqrt()[:, None] * low
-    mix = torch.where(feasible[:, None], mix, recovering)
-    return torch.zeros_like(mix).scatter(1, order, mix).to(torch.float32), feasible
+    return torch.zeros_like(mix).scatter(1, order, mix)
 
 
 def _with_binding(products: Tensor, slack: Tensor, binding: list[int], radius: float) -> Tensor:
-    """The mix `[p, m]` where these constraints hold with equality; NaN where that is outside the region, or no optimum.
+    """The mix `[p, m]` where these constraints hold with equality, the goal the first; NaN outside the region.
 
-    With multipliers `nu` of the constraints and `lam` of the region the step is `H^-1 (g_0 + sum nu_i g_i) / lam`.
+    The step is the shortest one that uses up their slack, and then as far as the region goes along what the goal's
+    gradient has beside theirs.
     """
-    mix = torch.full_like(slack, torch.nan)
-    goal, region = products[:, 0, 0], torch.full_like(slack[:, 0], 2 * radius)
+    mix = torch.zeros_like(slack)
+    beside, left = products[:, 0, 0], torch.full_like(slack[:, 0], 2 * radius)  # squared lengths
     if binding:
         inner, across = products[:, binding][:, :, binding], products[:, binding, 0]
-        inner = inner + 1e-9 * torch.eye(len(binding), dtype=inner.dtype, device=inner.device) * inner.abs().amax()
-        both = torch.linalg.solve(inner, torch.stack([across, slack[:, binding]], dim=2))
-        goal = goal - (across * both[:, :, 0]).sum(dim=1)
-        region = region - (slack[:, binding] * both[:, :, 1]).sum(dim=1)
-    lam = (goal.clamp(min=1e-20) / region).sqrt()  # NaN outside the region
-    lam = torch.where(region > 0, lam.clamp(min=1e-12), torch.nan)
-    mix[:, 0] = 1 / lam
-    others = [i for i in range(1, slack.shape[1]) if i not in binding]
-    mix[:, others] = (lam * 0)[:, None]  # NaN stays NaN
+        ridge = 1e-9 * inner.abs().amax(dim=(1, 2), keepdim=True).clamp(min=1e-20)  # equal constraints can be solved
+        inner = inner + ridge * torch.eye(len(binding), dtype=inner.dtype, device=inner.device)
+        along, using = torch.linalg.solve(inner, torch.stack([across, slack[:, binding]], dim=2)).unbind(dim=2)
+        beside = beside - (across * along).sum(dim=1)
+        left = left - (slack[:, binding] * using).sum(dim=1)
+    size = torch.where(beside > PARALLEL * products[:, 0, 0], (left / beside).sqrt(), 0.0)
+    size = torch.where(left >= 0, size, torch.nan)
+    mix[:, 0] = size
     if binding:
-        multipliers = -(both[:, :, 0] + lam[:, None] * both[:, :, 1])
-        multipliers = torch.where(multipliers >= 0, multipliers, torch.nan)
-        mix[:, binding] = multipliers / lam[:, None]
+        mix[:, binding] = -using - size[:, None] * along
     return mix

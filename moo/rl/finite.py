@@ -1,45 +1,21 @@
 """Finite environments: all there is to know of one stands in tables, so stepping is looking up.
 
-`FiniteModel` holds the tables, `FiniteEnvironment` makes a problem of them, `pareto_values` finds the exact front by
-value iteration over sets of vectors.
+`FiniteEnvironment` makes a problem of a `FiniteModel`; what follows is what other batched environments need as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from moo.base import EnvironmentProblem
 from moo.checks import check_count, check_vector
-from moo.dominance import non_dominated
+from moo.rl.models import FiniteModel, pareto_values
 from moo.rl.oracle import PolicyOracle
 from moo.space import Space, categorical
-
-ALIKE = 1e-10  # vectors that differ by less are one
-
-
-@dataclass(frozen=True)
-class FiniteModel:
-    """A finite Markov decision process with vector rewards: `s` places, `a` actions, up to `k` outcomes of each.
-
-    Attributes:
-        successors: Where an outcome leads, int64 `[s, a, k]`.
-        chances: Of each outcome, float64 `[s, a, k]`, summing to 1.
-        rewards: Of each outcome, float64 `[s, a, k, m]`.
-        ends: Whether an outcome ends the episode, bool `[s, a, k]`.
-        start: The place where every episode begins.
-    """
-
-    successors: Tensor
-    chances: Tensor
-    rewards: Tensor
-    ends: Tensor
-    start: int
 
 
 class FiniteEnvironment(EnvironmentProblem):
@@ -171,121 +147,4 @@ def check_actions(problem: EnvironmentProblem, actions: Tensor, n: int) -> Tenso
         raise ValueError(
             f"`actions` of {problem.name} should be from 0 to {number - 1}. Found {sorted(set(actions.tolist()))}."
         )
-    return actions
-
-
-def pareto_values(model: FiniteModel, gamma: float, max_steps: int) -> Tensor:
-    """The values `[n, m]` of all Pareto-optimal deterministic policies from the start, by value iteration over sets.
-
-    Policies may go by the steps left and by what has happened.
-
-    Args:
-        model: The tables.
-        gamma: Discount.
-        max_steps: Longest episode; one that is cut there keeps what it has gained.
-    """
-    places = len(model.successors)
-    sets = [np.zeros((1, model.rewards.shape[-1]))] * places
-    return torch.from_numpy(extend_sets(model, sets, set(range(places)), gamma, max_steps)[model.start])
-
-
-def extend_sets(
-    model: FiniteModel, sets: list[np.ndarray], stale: set[int], gamma: float, rounds: int
-) -> list[np.ndarray]:
-    """The places' sets of vectors after further rounds of value iteration.
-
-    In each round a stale place's set becomes the non-dominated sums, over actions and over one vector of each outcome's
-    set, of reward and discounted vector; where that is a change, the places that lead there are stale in the next. An
-    action whose chances are all 0 is unknown and left out.
-
-    Source: White 1982, "Multi-objective infinite-horizon discounted Markov decision processes", J. Math. Anal. Appl.
-    89, for policies that may go by what has happened.
-
-    Args:
-        model: The tables.
-        sets: Of each place, `[n, m]`; an empty one says that nothing is known there.
-        stale: Places to begin with.
-        gamma: Discount.
-        rounds: At most so many.
-    """
-    sources = _sources(model)
-    for _ in range(rounds):
-        found = {place: _set_of(model, place, sets, gamma) for place in stale}
-        changed = [place for place, vectors in found.items() if not _same(vectors, sets[place])]
-        sets = list(sets)
-        for place in changed:
-            sets[place] = found[place]
-        stale = {source for place in changed for source in sources.get(place, ())}
-        if not stale:
-            break
-    return sets
-
-
-def _sources(model: FiniteModel) -> dict[int, set[int]]:
-    """For each place those that lead there."""
-    place, action, outcome = np.nonzero(model.chances.numpy())
-    sources: dict[int, set[int]] = {}
-    for following, source in zip(
-        model.successors.numpy()[place, action, outcome].tolist(), place.tolist(), strict=True
-    ):
-        sources.setdefault(following, set()).add(source)
-    return sources
-
-
-def _set_of(model: FiniteModel, place: int, sets: list[np.ndarray], gamma: float) -> np.ndarray:
-    """The non-dominated vectors of a place, from the sets of the next ones."""
-    m = model.rewards.shape[-1]
-    options = [np.zeros((0, m))]
-    for chances, successors, rewards, ends in zip(
-        model.chances[place].numpy(),
-        model.successors[place].tolist(),
-        model.rewards[place].numpy(),
-        model.ends[place].tolist(),
-        strict=True,
-    ):
-        sums = np.zeros((int(chances.any()), m))
-        for outcome in np.flatnonzero(chances):
-            after = np.zeros((1, m)) if ends[outcome] else sets[successors[outcome]]
-            gained = chances[outcome] * (rewards[outcome] + gamma * after)
-            sums = (sums[:, None] + gained[None]).reshape(-1, m)
-        options.append(sums)
-    vectors = np.concatenate(options)
-    best: np.ndarray = vectors[best_rows(vectors)]
-    return best
-
-
-def best_rows(vectors: np.ndarray) -> np.ndarray:
-    """The numbers of the non-dominated rows of `vectors [n, m]` in lexicographic order, of those alike the first.
-
-    They are compared as rounded to `ALIKE`: sums of the same numbers in another order differ in their last digits, and
-    a row that is worse would stay because it seems better by so little.
-    """
-    rounded = np.round(vectors / ALIKE)
-    kept = np.flatnonzero(non_dominated(rounded).numpy())
-    best: np.ndarray = kept[np.lexsort(rounded[kept].T[::-1])]
-    return best
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and bool((np.abs(a - b) <= ALIKE).all())
-
-
-def follow(
-    model: FiniteModel, sets: list[np.ndarray], place: int, vector: np.ndarray, gamma: float, max_steps: int
-) -> list[int]:
-    """The actions that gain a vector of a place's set, in a model without chance, at most `max_steps` of them."""
-    actions: list[int] = []
-    while len(actions) < max_steps:
-        choices = []
-        for action in np.flatnonzero(model.chances[place, :, 0].numpy()).tolist():
-            ends, following = bool(model.ends[place, action, 0]), int(model.successors[place, action, 0])
-            after = np.zeros((1, len(vector))) if ends else sets[following]
-            gaps = np.abs(model.rewards[place, action, 0].numpy() + gamma * after - vector).max(axis=1, initial=0.0)
-            if len(after):
-                choices.append((float(gaps.min()), action, ends, following, after[gaps.argmin()]))
-        _, action, ends, following, vector_next = min(choices, key=lambda choice: choice[0])
-        actions.append(action)
-        if ends:
-            break
-        place, vector = following, vector_next
     return actions

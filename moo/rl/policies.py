@@ -5,6 +5,7 @@ Every parameter has the policies as its first dimension, so gradients of a sum o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,15 +26,15 @@ class Observer:
     """
 
     def __init__(self, space: Space) -> None:
-        sizes = [int(column.high - column.low) + 1 if column.kind != "real" else 0 for column in space.columns]
-        kinds = [column.kind for column in space.columns]
-        hot = [1 < size <= MOST_LEVELS or kind == "categorical" for size, kind in zip(sizes, kinds, strict=True)]
+        sizes = [int(column.high - column.low) + 1 for column in space.columns]
+        most = {"real": 0, "integer": MOST_LEVELS, "categorical": math.inf}
+        hot = [size <= most[column.kind] for size, column in zip(sizes, space.columns, strict=True)]
         self._hot = [i for i, flag in enumerate(hot) if flag]
         self._scaled = [i for i, flag in enumerate(hot) if not flag]
-        self._sizes = [sizes[i] for i in self._hot]
-        self._first = torch.tensor([0, *self._sizes]).cumsum(0)[:-1]
+        firsts = torch.tensor([0, *(sizes[i] for i in self._hot)]).cumsum(0)
+        self._first, self._levels = firsts[:-1], int(firsts[-1])
         self._lower, self._upper = space.lower, space.upper
-        self.inputs = sum(self._sizes) + len(self._scaled)
+        self.inputs = self._levels + len(self._scaled)
 
     def __call__(self, observations: Tensor) -> Tensor:
         """Rows `[n, o]` as `[n, inputs]`."""
@@ -44,7 +45,7 @@ class Observer:
             shown.scatter_(1, levels + self._first.to(device), 1.0)
         if self._scaled:
             low, high = (bound[self._scaled].to(observations) for bound in (self._lower, self._upper))
-            shown[:, sum(self._sizes) :] = (2 * (observations[:, self._scaled] - low) / (high - low) - 1).float()
+            shown[:, self._levels :] = (2 * (observations[:, self._scaled] - low) / (high - low) - 1).float()
         return shown
 
 
@@ -85,7 +86,7 @@ class Law(NamedTuple):
     """The laws of actions of p policies at n observations each.
 
     Attributes:
-        logits: Log-chances of discrete actions `[p, n, a]`, or means of continuous ones.
+        logits: Log-chances of discrete actions `[p, n, a]`, -1e9 where illegal, or means of continuous ones.
         log_std: Of continuous actions `[p, 1, a]`; None: they are discrete.
     """
 
@@ -110,20 +111,18 @@ class Law(NamedTuple):
         if self.log_std is None:
             return self.logits.gather(2, actions[..., None]).squeeze(2)
         z = (actions - self.logits) / self.log_std.exp()
-        return (-0.5 * z.square() - self.log_std - 0.5 * torch.log(torch.tensor(2 * torch.pi))).sum(dim=2)
+        return (-0.5 * z.square() - self.log_std - 0.5 * math.log(2 * math.pi)).sum(dim=2)
 
     def entropy(self) -> Tensor:
-        """`[p, n]`."""
+        """Entropy of each law, `[p, n]`."""
         if self.log_std is None:
-            return -(self.logits.exp() * self.logits.clamp(min=-1e9)).sum(dim=2)
-        constant = 0.5 * torch.log(torch.tensor(2 * torch.pi * torch.e))
-        return (self.log_std + constant).sum(dim=2).expand(self.logits.shape[:2])
+            return -(self.logits.exp() * self.logits).sum(dim=2)
+        return (self.log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(dim=2).expand(self.logits.shape[:2])
 
     def divergence(self, other: Law) -> Tensor:
         """Kullback-Leibler divergence from this law to another, `[p, n]`."""
         if self.log_std is None or other.log_std is None:
-            gap = self.logits.clamp(min=-1e9) - other.logits.clamp(min=-1e9)
-            return (self.logits.exp() * gap).sum(dim=2)
+            return (self.logits.exp() * (self.logits - other.logits)).sum(dim=2)
         spread = (2 * (self.log_std - other.log_std)).exp()
         gap = ((self.logits - other.logits) / other.log_std.exp()).square()
         return (other.log_std - self.log_std + 0.5 * (spread + gap - 1)).sum(dim=2)
@@ -142,7 +141,7 @@ class ActorCritic(nn.Module):
         generator: Of the first weights.
 
     Attributes:
-        scale: What the critics' outputs are multiplied by, `[values]`; `rescale` changes it and no estimate.
+        scale: What the critics' outputs are multiplied by, `[p, 1, values]`; `rescale` changes it and no estimate.
     """
 
     def __init__(
@@ -163,7 +162,7 @@ class ActorCritic(nn.Module):
         self.critic = StackedMLP(policies, [inputs, *between, values], 1.0, generator)
         self.log_std = None if discrete else nn.Parameter(torch.zeros(policies, 1, outputs))
         self.scale: Tensor
-        self.register_buffer("scale", torch.ones(values))
+        self.register_buffer("scale", torch.ones(policies, 1, values))
 
     def law(self, inputs: Tensor, mask: Tensor | None) -> Law:
         """The laws of actions at inputs `[p, n, i]`, of `mask [p, n, a]` legal ones or None."""
@@ -185,15 +184,14 @@ class ActorCritic(nn.Module):
             self.scale.copy_(scale)
 
     def rows(self, which: Tensor | None = None, *, actor_alone: bool = False) -> dict[str, Tensor]:
-        """Copies of the parameters of policies `which` (None: all) by name, each `[k, ...]`."""
-        names = {name: p for name, p in self.named_parameters() if not (actor_alone and name.startswith("critic"))}
-        return {name: (p.detach().clone() if which is None else p.detach()[which].clone()) for name, p in names.items()}
+        """Copies of what policies `which` (None: all) consist of, by name, each `[k, ...]`."""
+        left_out = ("critic", "scale") if actor_alone else ()
+        kept = {name: part for name, part in self.state_dict().items() if not name.startswith(left_out)}
+        return {name: part.clone() if which is None else part[which].clone() for name, part in kept.items()}
 
     def load_rows(self, rows: Mapping[str, Tensor]) -> None:
-        """Take over parameters of as many policies."""
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                parameter.copy_(rows[name])
+        """Take over what as many policies consist of."""
+        self.load_state_dict(dict(rows))
 
 
 def law_of(logits: Tensor, mask: Tensor | None, log_std: Tensor | None) -> Law:
@@ -228,8 +226,8 @@ def act_rows(
 
     weights, biases = ([parameters(f"actor.{kind}.{i}") for i in range(layers)] for kind in ("weights", "biases"))
     log_std = parameters("log_std") if "parameters.log_std" in rows else None
-    inputs = observer(observations).unflatten(0, (groups, each))
-    legal = None if mask is None else mask.unflatten(0, (groups, each))
+    inputs = observer(observations).reshape(groups, each, -1)
+    legal = None if mask is None else mask.reshape(groups, each, -1)
     law = law_of(stacked(weights, biases, inputs), legal, log_std)
     actions = law.draw(generator)
     if "parameters.greedy" in rows:

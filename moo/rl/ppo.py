@@ -18,7 +18,8 @@ from moo.options import Option
 from moo.rl.exploration import EXPLORATIONS, Exploration
 from moo.rl.policies import ActorCritic, Law, Observer, clip_each
 from moo.rl.returns import advantages
-from moo.rl.rollouts import Collector
+from moo.rl.rollouts import Collector, Transitions
+from moo.space import Space
 
 Objective = Callable[[Tensor, Tensor], Tensor]  # of the ratios [p, b] of samples `rows [b]`: what each policy raises
 Condition = Callable[[Tensor], Tensor]  # of which copies begin an episode [n]: what networks see beside observations
@@ -118,52 +119,27 @@ class Trainer:
     # ------------------------------------------------------------------------------------------ collecting
     def collect(self, stream: torch.Generator, condition: Condition | None = None) -> Batch:
         """A window of all copies, and what is to be learned from it."""
-        p, c, problem = self.policies, self.copies, self.problem
 
         def choose(seen: Tensor, mask: Tensor | None, begins: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            self._times = torch.where(begins, 0, self._times + 1)
-            self._exploration.begin(begins, stream)
-            extras = {"times": self._times, "begins": begins, "inputs": self.observer(seen)}
-            if condition is not None:
-                extras["conditions"] = condition(begins)
-                extras["inputs"] = torch.cat([extras["inputs"], extras["conditions"].to(torch.float32)], dim=1)
-            self._starts = torch.where(begins[:, None], extras["inputs"], self._starts)
-            with torch.no_grad():
-                law = self.net.law(
-                    extras["inputs"].unflatten(0, (p, c)), None if mask is None else mask.unflatten(0, (p, c))
-                )
-            actions, extras["before"], extras["behaviour"] = self._draw(law, mask, stream)
-            return self._placed(actions), extras | {"taken": actions}
+            return self._choose(seen, mask, begins, stream, condition)
 
-        window = self._collector.collect(self.said.steps or min(64, 4 * problem.max_steps), choose)
-        extras, m = window.extras, problem.num_objectives
-        rewards = window.rewards
-        if self.rewarded > m:
-            rewards = torch.cat([rewards, self._bonus(window.observations, extras["taken"], window.active)], dim=2)
-        after = self.observer(window.following.flatten(0, 1)).unflatten(0, window.active.shape)
-        if condition is not None:
-            after = torch.cat([after, extras["conditions"].to(torch.float32)], dim=2)
-        with torch.no_grad():
-            values, following = (self.net.values(_by_policy(x, p)) for x in (extras["inputs"], after))
-        values, following = (_by_time(x, p, c).to(torch.float64) for x in (values, following))
+        window = self._collector.collect(self.said.steps or min(64, 4 * self.problem.max_steps), choose)
+        extras, p, gamma = window.extras, self.policies, self.problem.gamma
         ratios = (extras["before"] - extras["behaviour"]).exp()
-        ended = window.terminated | window.truncated | ~window.active
-        found, targets = advantages(
-            rewards, values, following, window.terminated, ended, problem.gamma, self.said.decay, ratios
+        found, targets = self._advantages(window, ratios)
+        masks, conditions = window.masks, extras.get("conditions")
+        return Batch(
+            inputs=_by_policy(extras["inputs"], p),
+            masks=None if masks is None else _by_policy(masks, p),
+            actions=_by_policy(extras["taken"], p),
+            before=_by_policy(extras["before"], p),
+            weights=_by_policy(ratios * window.active, p),
+            advantages=_by_policy(found, p),
+            targets=_by_policy(targets, p),
+            discounts=_by_policy(gamma ** extras["times"].to(torch.float64), p),
+            conditions=None if conditions is None else _by_policy(conditions, p),
+            episodes=extras["begins"].sum(dim=0).reshape(p, -1).sum(dim=1).clamp(min=1),
         )
-        episodes = extras["begins"].sum(dim=0).reshape(p, c).sum(dim=1).clamp(min=1)
-        each = {
-            "inputs": extras["inputs"],
-            "masks": window.masks,
-            "actions": extras["taken"],
-            "before": extras["before"],
-            "weights": ratios * window.active,
-            "advantages": found,
-            "targets": targets,
-            "discounts": problem.gamma ** extras["times"].to(torch.float64),
-            "conditions": extras.get("conditions"),
-        }
-        return Batch(**{name: None if x is None else _by_policy(x, p) for name, x in each.items()}, episodes=episodes)
 
     def see_start(self) -> None:
         """Look at the beginning of an episode of every copy, without stepping."""
@@ -173,7 +149,29 @@ class Trainer:
     def at_start(self) -> Tensor:
         """What the critics expect at the beginnings of the last episodes, means over copies, `[p, values]`."""
         with torch.no_grad():
-            return self.net.values(self._starts.unflatten(0, (self.policies, self.copies))).mean(dim=1)
+            return self.net.values(self._starts.reshape(self.policies, self.copies, -1)).mean(dim=1)
+
+    def _choose(
+        self,
+        seen: Tensor,
+        mask: Tensor | None,
+        begins: Tensor,
+        stream: torch.Generator,
+        condition: Condition | None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Actions of all copies for one step, and what learning has to know of it."""
+        self._times = torch.where(begins, 0, self._times + 1)
+        self._exploration.begin(begins, stream)
+        extras = {"times": self._times, "begins": begins, "inputs": self.observer(seen)}
+        if condition is not None:
+            extras["conditions"] = condition(begins)
+            extras["inputs"] = torch.cat([extras["inputs"], extras["conditions"].to(torch.float32)], dim=1)
+        self._starts = torch.where(begins[:, None], extras["inputs"], self._starts)
+        p, c = self.policies, self.copies
+        with torch.no_grad():
+            law = self.net.law(extras["inputs"].reshape(p, c, -1), None if mask is None else mask.reshape(p, c, -1))
+        actions, extras["before"], extras["behaviour"] = self._draw(law, mask, stream)
+        return placed(actions, self.problem), extras | {"taken": actions}
 
     def _draw(self, law: Law, mask: Tensor | None, stream: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Actions `[n]` or `[n, a]`, their log-chances by the policies, and by the law that they were drawn from."""
@@ -181,30 +179,46 @@ class Trainer:
             actions = law.draw(stream)
             chance = law.log_chance(actions).flatten()
             return actions.flatten(0, 1), chance, chance
-        chances = self._exploration.mix(law.logits.flatten(0, 1).exp().to(torch.float64), mask)
+        logits = law.logits.flatten(0, 1).to(torch.float64)
+        chances = self._exploration.mix(logits.exp(), mask)
         actions = torch.multinomial(chances.cpu(), 1, generator=stream).to(chances.device)
         self._exploration.last = actions.squeeze(1)
-        before = law.logits.flatten(0, 1).gather(1, actions).squeeze(1).to(torch.float64)
-        return actions.squeeze(1), before, chances.gather(1, actions).squeeze(1).log()
+        before = logits.gather(1, actions).squeeze(1)
+        exact = not self._exploration.share  # then rounding must not make a difference of the two
+        return actions.squeeze(1), before, before if exact else chances.gather(1, actions).squeeze(1).log()
 
-    def _placed(self, actions: Tensor) -> Tensor:
-        return actions if self._discrete else placed(actions, self.problem)
+    def _advantages(self, window: Transitions, ratios: Tensor) -> tuple[Tensor, Tensor]:
+        """Advantages, and targets of the critics, `[T, n, values]`."""
+        extras, p, c = window.extras, self.policies, self.copies
+        rewards = window.rewards
+        if self.rewarded > self.problem.num_objectives:
+            rewards = torch.cat([rewards, self._bonus(window.observations, extras["taken"], window.active)], dim=2)
+        after = self.observer(window.following.flatten(0, 1)).reshape(*window.active.shape, -1)
+        if "conditions" in extras:
+            after = torch.cat([after, extras["conditions"].to(torch.float32)], dim=2)
+        with torch.no_grad():
+            values, following = (self.net.values(_by_policy(x, p)) for x in (extras["inputs"], after))
+        values, following = (_by_time(x, p, c).to(torch.float64) for x in (values, following))
+        ended = window.terminated | window.truncated | ~window.active
+        goes_on = (self.problem.gamma, self.said.decay)
+        return advantages(rewards, values, following, window.terminated, ended, *goes_on, ratios)
 
     def _bonus(self, observations: Tensor, actions: Tensor, active: Tensor) -> Tensor:
         """The rewards for what was rarely done, `[T, n, 1]`; what a window does is counted when it is over."""
         places = self.problem.observation_space.number(observations.flatten(0, 1)).reshape(actions.shape)
         pairs = places * int(self.problem.action_space.size) + actions
         self._visits.index_add_(0, pairs[active], torch.ones_like(pairs[active]))
-        return (self.said.bonus / self._visits[pairs].clamp(min=1).to(torch.float64).sqrt())[..., None]
+        bonus: Tensor = self.said.bonus / self._visits[pairs].clamp(min=1).to(torch.float64).sqrt()
+        return bonus[..., None]
 
     # ------------------------------------------------------------------------------------------ improving
     def improve(self, batch: Batch, objective: Objective | None, stream: torch.Generator) -> None:
         """Raise each policy's objective (None: leave the policies), and fit the critics, by passes over a batch."""
         said, net, weights = self.said, self.net, batch.weights
-        size = batch.targets.square().mean(dim=(0, 1)).sqrt().to(net.scale)
-        net.rescale(torch.maximum(net.scale, size))
-        goals = batch.targets.to(net.scale) / net.scale
         active = (weights > 0).to(torch.float32)
+        squares = (batch.targets.square() * active[..., None]).sum(dim=1) / batch.counted[:, None]
+        net.rescale(torch.maximum(net.scale, squares.sqrt()[:, None].to(net.scale)))
+        goals = batch.targets.to(net.scale) / net.scale
         parameters = list(net.parameters())
         for _ in range(said.epochs):
             order = torch.randperm(weights.shape[1], generator=stream).to(self.device)
@@ -219,7 +233,7 @@ class Trainer:
                     entropy = (law.entropy() * live).sum(dim=1) / count
                     loss = loss - objective(ratios, rows) - said.entropy * entropy
                 self.adam.zero_grad()
-                loss.sum().backward()  # type: ignore[no-untyped-call]
+                loss.sum().backward()
                 clip_each(parameters, said.longest)
                 self.adam.step()
 
@@ -260,18 +274,12 @@ def clipped(ratios: Tensor, gains: Tensor, weights: Tensor, clip: float) -> Tens
     return (weights * least).sum(dim=1) / (weights > 0).sum(dim=1).clamp(min=1)
 
 
-def standardised(gains: Tensor, weights: Tensor) -> Tensor:
-    """Advantages `[p, b]` of each policy with mean 0 and standard deviation 1 over samples that took place."""
-    live = (weights > 0).to(gains)
-    count = live.sum(dim=1, keepdim=True).clamp(min=1)
-    centred = gains - (gains * live).sum(dim=1, keepdim=True) / count
-    spread = ((centred.square() * live).sum(dim=1, keepdim=True) / count).sqrt()
-    return centred / (spread + 1e-8)
-
-
 def placed(actions: Tensor, problem: MeteredEnvironment) -> Tensor:
-    """Gaussian actions `[..., a]`, whose range is [-1, 1], inside the bounds of an action space."""
-    low, high = (bound.to(actions) for bound in (problem.action_space.lower, problem.action_space.upper))
+    """Actions as the problem takes them: Gaussian ones `[..., a]`, whose range is [-1, 1], inside the bounds."""
+    space: Space = problem.action_space
+    if space.kinds == {"categorical"}:
+        return actions
+    low, high = space.lower.to(actions), space.upper.to(actions)
     return low + (actions.clamp(-1, 1) + 1) / 2 * (high - low)
 
 

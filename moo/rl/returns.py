@@ -18,8 +18,9 @@ def advantages(
 ) -> tuple[Tensor, Tensor]:
     """Generalised advantages, and targets for the values, of a window of steps.
 
-    With actions drawn from another law than the policy's, traces are weighted by the truncated ratios
-    `min(1, ratio)`, as in V-trace; the advantage of the action itself is not weighted.
+    With actions drawn from another law than the policy's, what an action brought counts by its ratio, and what came
+    later by `min(1, ratio)` as well: V-trace whose first weight is not truncated. So the values that it leads to are
+    the policy's own, which those of truncated weights are not. The advantage of the action itself is not weighted.
 
     Source: Schulman, Moritz, Levine, Jordan and Abbeel 2016 (1506.02438); the ratios: Espeholt et al. 2018
     (1802.01561).
@@ -40,11 +41,21 @@ def advantages(
     goes_on = (~terminated).to(values)[..., None]
     deltas = rewards + gamma * goes_on * following - values
     keeps = gamma * decay * (~ended).to(values)[..., None]
-    weights = torch.ones_like(deltas[..., :1]) if ratios is None else ratios.clamp(max=1)[..., None].to(values)
+    weights = torch.ones_like(keeps) if ratios is None else ratios[..., None].to(values)
+    later = keeps * weights.clamp(max=1)
     found, corrections = torch.empty_like(deltas), torch.empty_like(deltas)
     correction = torch.zeros_like(deltas[0])
     for time in range(len(deltas) - 1, -1, -1):
         found[time] = deltas[time] + keeps[time] * correction
-        correction = weights[time] * found[time]
+        correction = weights[time] * deltas[time] + later[time] * correction
         corrections[time] = correction
     return found, values + corrections
+
+
+def standardised(gains: Tensor, weights: Tensor) -> Tensor:
+    """Advantages `[p, b]` of each policy with mean 0 and standard deviation 1 over samples that took place."""
+    live = (weights > 0).to(gains)
+    count = live.sum(dim=1, keepdim=True).clamp(min=1)
+    centred = gains - (gains * live).sum(dim=1, keepdim=True) / count
+    spread = ((centred.square() * live).sum(dim=1, keepdim=True) / count).sqrt()
+    return centred / (spread + 1e-8)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from moo.rl.finite import FiniteModel, extend_sets, follow
+from moo.rl.models import FiniteModel, extend_sets, follow
 from moo.rl.rollouts import Transitions
 
 BLOCK = 4096  # rows at once

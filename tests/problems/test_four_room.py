@@ -7,7 +7,7 @@ import torch
 import moo
 from moo.indicators import hypervolume
 from moo.problems.four_room import FourRoom
-from moo.rl.finite import FiniteModel, pareto_values
+from moo.rl.models import FiniteModel, pareto_values
 
 LEFT, UP, RIGHT, DOWN = range(4)
 SMALL = (

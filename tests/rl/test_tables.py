@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from moo.preferences import das_dennis
-from moo.rl.finite import FiniteModel, extend_sets, pareto_values
+from moo.rl.models import FiniteModel, extend_sets, pareto_values
 from moo.rl.rollouts import Transitions
 from moo.rl.tables import LinearTables, Memory, SetTables
 
