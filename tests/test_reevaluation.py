@@ -404,9 +404,7 @@ def true_returns(result, episodes=3000):
     meter = metered(problem, 10**9, 987)
     copies = result.front.rows(torch.arange(len(result.front)).repeat_interleave(episodes))
     stream = torch_generator(987, "truth")
-    returns, failed, _ = episode_returns(
-        meter, lambda *seen: result.generator.act(copies, *seen, stream), len(copies)
-    )
+    returns, failed, _ = episode_returns(meter, lambda *seen: result.generator.act(copies, *seen, stream), len(copies))
     assert not failed.any()
     return returns.reshape(len(result.front), episodes, -1).mean(dim=1)
 

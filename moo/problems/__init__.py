@@ -100,6 +100,8 @@ PROBLEMS: dict[str, str] = {
     "deep-sea-treasure": "moo.problems.deep_sea_treasure:DeepSeaTreasure",
     "four-room": "moo.problems.four_room:FourRoom",
     "fruit-tree": "moo.problems.fruit_tree:FruitTree",
+    "minecart": "moo.problems.minecart:Minecart",
+    "minecart-deterministic": "moo.problems.minecart:MinecartDeterministic",
     "resource-gathering": "moo.problems.resource_gathering:ResourceGathering",
 }
 
