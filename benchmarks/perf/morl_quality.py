@@ -54,7 +54,13 @@ TASKS = {
     "fruit-tree 7": Task("fruit-tree:depth=7", "tabular", 300_000, {"learner": "pareto"}),
     "fruit-tree 6, c-morl": Task("fruit-tree:depth=6", "c-morl", 500_000),
     "resource-gathering": Task("resource-gathering", "tabular", 300_000),
-    "minecart": Task("minecart-deterministic", "c-morl", 1_000_000),
+    "minecart": Task(
+        "minecart-deterministic",
+        "c-morl",
+        1_000_000,
+        {"policies": 3, "first_stage": 0.6, "copies": 32, "selected": 4},
+        ((0.5, 0.5, 0.0), (0.8, 0.2, 0.0), (0.2, 0.8, 0.0)),
+    ),
 }
 
 
