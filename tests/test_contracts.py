@@ -19,6 +19,8 @@ DEVICE = choose_device(__import__("os").environ.get("MOO_TEST_DEVICE", "cpu"))
 METHODS = {**GENERATORS, **TOY_GENERATORS}
 BUDGETS = {"vector": 130, "environment": 2000, "construction": 90, "text": 100}
 SMALL = {"population": 20, "batch": 20, "batches": 1, "episodes": 2, "copies": 8, "steps": 8}
+SMALL |= {"policies": 3, "selected": 2, "evaluated": 3}
+OWN = {"ppo-preference": {"interval": 2}}  # others mean something else by it
 SLOW = {"qlognehvi": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "samples": 16}}
 SLOW_BUDGET = 26
 
@@ -29,7 +31,8 @@ def budget_of(method, kind):
 
 def options_of(method):
     declared = resolve(METHODS, method, "method").options
-    small = SLOW.get(method) or {name: value for name, value in SMALL.items() if name in declared}
+    small = {name: value for name, value in SMALL.items() if name in declared} | OWN.get(method, {})
+    small = SLOW.get(method) or small
     return resolve_options(declared, small, method)
 
 

@@ -15,7 +15,8 @@ from moo.metered import Metered, MeteredEnvironment
 from moo.options import Option
 from moo.rl.constrained import Task, interior_point, trust_region
 from moo.rl.policies import act_rows
-from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed, standardised
+from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed
+from moo.rl.returns import standardised
 from moo.rl.rollouts import evaluate_policies
 from moo.seeding import torch_generator
 
@@ -32,6 +33,8 @@ class CMORL:
     `solver="interior-point"` adds `log(slack) / barrier` of each constraint to the surrogate, slack in units of the
     range; an infeasible policy raises the returns that are too low instead. `solver="trust-region"` takes the step that
     is best within a Kullback-Leibler ball and the linearised constraints.
+
+    Policies draw their actions, so what they return in expectation may lie above every deterministic policy's front.
 
     Source: Liu et al. 2025, "C-MORL: Multi-objective reinforcement learning through efficient discovery of Pareto
     front", ICLR (2410.02236).
@@ -50,7 +53,7 @@ class CMORL:
         "selected": Option(6, low=1, high=10_000, help="policies that a round of the second stage extends"),
         "copies": Option(8, low=1, high=100_000, help="of the environment for each policy"),
         "first_stage": Option(0.3, low=0.0, high=1.0, help="share of the budget for the first stage"),
-        "evaluation": Option(0.2, low=0.0, high=0.9, help="share of the budget that evaluating policies may take"),
+        "evaluation": Option(0.2, low=0.0, high=0.9, help="share for evaluating; a round's last always takes place"),
         "updates": Option(10, low=1, high=10_000, help="of each policy in a round of the second stage"),
         "episodes": Option(10, low=1, high=10_000, help="that evaluate a policy"),
         "greedy": Option(False, help="evaluate and report the policies that always take their most likely action"),
@@ -82,11 +85,11 @@ class CMORL:
         self._first_stage = int(said.first_stage * budget)
         self._trainer = self._make_trainer(said.policies)
         self._steps = self._made = 0
-        self._length, self._spent = 1.0, 0  # steps of an episode, as last measured; all that evaluating has cost
-        self._round: dict[str, Tensor] | None = None
+        self._length, self._spent = 0.0, 0  # steps of an episode, as last measured; all that evaluating has cost
+        self._round: dict[str, Tensor] | None = None  # what the extensions under way are to do
         self._updates = 0
         m = problem.num_objectives
-        self._range = torch.tensor([[torch.inf] * m, [-torch.inf] * m], dtype=torch.float64)  # of all returns so far
+        self._range = torch.empty(0, m, dtype=torch.float64)  # the least and the highest of all returns so far
         self._buffer = Candidates.empty((1,), m, torch.int64)
 
     # ------------------------------------------------------------------------------------------ the contract
@@ -108,24 +111,28 @@ class CMORL:
         time: int,  # noqa: ARG002
         generator: torch.Generator,
     ) -> Tensor:
-        actions = act_rows(candidates, observations, mask, self._trainer.observer, generator)
-        return actions if self._trainer.net.log_std is None else placed(actions, self.problem)
+        return placed(act_rows(candidates, observations, mask, self._trainer.observer, generator), self.problem)
 
     def finals(self) -> Candidates | None:
         return _actors(self._buffer)
 
     def policies_for(self, preferences: Tensor) -> Candidates:
-        """For each of `preferences [k, m]` the policy found whose evaluated return is best for it."""
+        """For each of `preferences [k, m]` the policy found whose evaluated return is best for it.
+
+        Raises:
+            ValueError: No policy has been evaluated yet.
+        """
+        if not len(self._buffer):
+            raise ValueError("`policies_for` needs a policy that has been evaluated. Found none: give a larger budget.")
         best = (preferences.to(torch.float64) @ self._buffer.objectives.T).argmax(dim=1)
         return _actors(self._buffer).rows(best)
 
     # ------------------------------------------------------------------------------------------ the two stages
     def _first(self, preferences: Tensor) -> Candidates:
-        """Towards the preferences."""
+        """Each policy towards its preference."""
         self.wants_setting = False
-        trainer = self._trainer
-        batch = trainer.collect(self._stream)
-        trainer.improve(batch, towards(batch, preferences, self._said.clip), self._stream)
+        batch = self._trainer.collect(self._stream)
+        self._trainer.improve(batch, towards(batch, preferences, self._said.clip), self._stream)
         over = self.problem.used >= self._first_stage
         found = self._evaluate(preferences, due=over)
         if over and len(self._buffer):
@@ -138,8 +145,7 @@ class CMORL:
         if self._round is None:
             self._begin_round()
         assert self._round is not None
-        batch = self._trainer.collect(self._stream)
-        self._update(batch)
+        self._update(self._trainer.collect(self._stream), self._round)
         self._updates += 1
         over = self._updates == self._said.updates
         found = self._evaluate(None, due=over)
@@ -151,50 +157,44 @@ class CMORL:
             self._round = None
         return found
 
-    def _expected(self) -> Tensor:
-        """What the critics expect at an episode's beginning, `[p, m]`, of the objectives."""
-        expected: Tensor = self._trainer.at_start().cpu().to(torch.float64)[:, : self.problem.num_objectives]
-        return expected
-
     def _begin_round(self) -> None:
         """Select the least crowded policies and make one copy of each for every objective."""
-        front = self._buffer.objectives
+        front, extended = self._buffer.objectives, self._buffer.extras["extended"]
         m = front.shape[1]
-        distance = crowding_distance(front)
-        fresh = ~self._buffer.extras["extended"]
-        order = torch.where(fresh, distance, -1.0).argsort(descending=True, stable=True)
+        order = crowding_distance(front).argsort(descending=True, stable=True)
+        order = order[extended[order].to(torch.int64).argsort(stable=True)]  # those extended before come last
         chosen = order[: self._said.selected]
-        self._buffer.extras["extended"][chosen] = True
+        self._buffer = self._buffer.with_extras(extended=extended.index_fill(0, chosen, True))
         each = chosen.repeat_interleave(m)
-        span = (self._range[1] - self._range[0]).clamp(min=1e-12)
-        returns = front[each].clone()
-        least = returns - (1 - self._said.beta) * torch.maximum(returns.abs(), self._said.floor * span)
-        rows = {name: self._buffer.extras[f"parameters.{name}"][each] for name in self._trainer.net.rows()}
-        scales = self._buffer.extras["parameters.scale"][each]
         self._trainer = self._make_trainer(len(each))
-        net = self._trainer.net
-        net.scale.copy_(scales.amax(dim=0))
-        last = f"critic.weights.{len(net.critic.weights) - 1}", f"critic.biases.{len(net.critic.biases) - 1}"
-        for name in last:
-            rows[name] = rows[name] * (scales / net.scale.cpu())[:, None]
-        net.load_rows(rows)
-        goals = torch.arange(m).repeat(len(chosen))
+        names = self._trainer.net.rows()
+        self._trainer.net.load_rows({name: self._buffer.extras[f"parameters.{name}"][each] for name in names})
         self._trainer.see_start()
-        expected = self._expected()
-        self._round = {"goals": goals, "least": least, "returns": returns, "span": span, "expected": expected}
+        span, returns = unit(self._range), front[each]
+        self._round = {
+            "goals": torch.arange(m).repeat(len(chosen)),
+            "least": returns - (1 - self._said.beta) * torch.maximum(returns.abs(), self._said.floor * span),
+            "span": span,
+            "returns": returns,  # as last evaluated
+            "expected": self._expected(),  # by the critics at that time
+        }
         self._updates = 0
 
-    def _update(self, batch: Batch) -> None:
+    def _update(self, batch: Batch, now: Mapping[str, Tensor]) -> None:
         """One constrained update of all extensions."""
-        said, trainer, round = self._said, self._trainer, self._round
-        assert round is not None
-        returns = round["returns"] + self._expected() - round["expected"]  # as evaluated, and what has changed since
-        task = Task(round["goals"], round["least"], returns, round["span"])
+        said, trainer = self._said, self._trainer
+        returns = now["returns"] + self._expected() - now["expected"]  # as evaluated, and what has changed since
+        task = Task(now["goals"], now["least"], returns, now["span"])
         if said.solver == "interior-point":
             trainer.improve(batch, interior_point(batch, task, said.barrier, said.clip), self._stream)
         else:
             trust_region(trainer.net, batch, task, said.radius)
             trainer.improve(batch, None, self._stream)
+
+    def _expected(self) -> Tensor:
+        """What the critics expect at an episode's beginning, `[p, m]`, of the objectives."""
+        expected: Tensor = self._trainer.at_start().cpu().to(torch.float64)[:, : self.problem.num_objectives]
+        return expected
 
     # ------------------------------------------------------------------------------------------ policies
     def _make_trainer(self, policies: int) -> Trainer:
@@ -203,37 +203,36 @@ class CMORL:
 
     def _evaluate(self, preferences: Tensor | None, *, due: bool) -> Candidates:
         """The policies as they are, by whole episodes, if that is `due` or evaluating has taken less than its share."""
-        net, n, m = self._trainer.net, self._trainer.policies, self.problem.num_objectives
-        cost = n * self._said.episodes * self._length
-        too_much = self._spent + cost > self._said.evaluation * (self.problem.used + cost)
-        if (too_much and not due) or self.problem.remaining < cost:  # cut short they would be worth nothing
+        n, m, said = self._trainer.policies, self.problem.num_objectives, self._said
+        cost = n * said.episodes * (self._length or self.problem.max_steps)  # the most, until it is known
+        too_much = self._spent + cost > said.evaluation * (self.problem.used + cost)
+        in_vain = self._length > 0 and cost > self.problem.remaining  # cut short they would be worth nothing
+        if in_vain or (too_much and not due):
             return _actors(self._buffer.rows(slice(0)))
-        none = torch.full((n, m), float("nan"), dtype=torch.float64)
-        parameters = {f"parameters.{name}": value.cpu() for name, value in net.rows().items()}
         policies = Candidates.of(
             torch.arange(self._made, self._made + n)[:, None],
-            none,
-            none if preferences is None else preferences,
-            **parameters,
-            **({"parameters.greedy": torch.ones(n, dtype=torch.bool)} if self._said.greedy else {}),
-            **{"parameters.scale": net.scale.cpu().expand(n, -1).clone()},
+            torch.full((n, m), float("nan"), dtype=torch.float64),
+            preferences,
+            **{f"parameters.{name}": value.cpu() for name, value in self._trainer.net.rows().items()},
+            **({"parameters.greedy": torch.ones(n, dtype=torch.bool)} if said.greedy else {}),
             extended=torch.zeros(n, dtype=torch.bool),
         )
         self._made, before = self._made + n, self.problem.used
-        found = evaluate_policies(self.problem, self, policies, self._said.episodes, self._stream, self._device)
+        found = evaluate_policies(self.problem, self, policies, said.episodes, self._stream, self._device)
         self._spent += self.problem.used - before
-        self._length = (self.problem.used - before) / (n * self._said.episodes)
-        sound = found.objectives[~found.failed]
-        self._range = torch.stack(
-            [torch.cat([self._range[:1], sound]).amin(dim=0), torch.cat([self._range[1:], sound]).amax(dim=0)]
-        )
-        pool = Candidates.cat([self._buffer, found.rows(~found.failed)])
-        pool = pool.rows(non_dominated(pool.objectives))
-        if len(pool) > self._said.capacity:
-            kept = crowding_distance(pool.objectives).argsort(descending=True, stable=True)[: self._said.capacity]
-            pool = pool.rows(kept.sort().values)
-        self._buffer = pool
+        self._length = (self.problem.used - before) / (n * said.episodes)
+        self._keep(found.rows(~found.failed))
         return _actors(found)
+
+    def _keep(self, found: Candidates) -> None:
+        """Take over into the buffer what is non-dominated, and of that the least crowded."""
+        returns = torch.cat([self._range, found.objectives])
+        if len(returns):
+            self._range = torch.stack([returns.amin(dim=0), returns.amax(dim=0)])
+        pool = Candidates.cat([self._buffer, found])
+        pool = pool.rows(non_dominated(pool.objectives))
+        kept = crowding_distance(pool.objectives).argsort(descending=True, stable=True)[: self._said.capacity]
+        self._buffer = pool.rows(kept.sort().values)
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
@@ -262,6 +261,12 @@ def _actors(candidates: Candidates) -> Candidates:
     dropped = ("parameters.critic", "parameters.scale", "extended")
     extras = {name: column for name, column in candidates.extras.items() if not name.startswith(dropped)}
     return Candidates(candidates.solutions, candidates.objectives, candidates.preferences, extras)
+
+
+def unit(returns: Tensor) -> Tensor:
+    """The range `[m]` of each column of `[n, m]`; where there is none, its size, or 1."""
+    span, size = returns.amax(dim=0) - returns.amin(dim=0), returns.abs().amax(dim=0)
+    return torch.where(span > 0, span, torch.where(size > 0, size, 1.0))
 
 
 def towards(batch: Batch, preferences: Tensor, clip: float) -> Objective:

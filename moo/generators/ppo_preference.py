@@ -14,7 +14,8 @@ from moo.metered import Metered, MeteredEnvironment
 from moo.options import Option
 from moo.preferences import grid
 from moo.rl.policies import act_rows
-from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed, standardised
+from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed
+from moo.rl.returns import standardised
 from moo.rl.rollouts import evaluate_policies
 from moo.seeding import torch_generator
 
@@ -107,8 +108,7 @@ class PPOPreference:
         time: int,  # noqa: ARG002
         generator: torch.Generator,
     ) -> Tensor:
-        actions = act_rows(candidates, observations, mask, self._trainer.observer, generator)
-        return actions if self._trainer.net.log_std is None else placed(actions, self.problem)
+        return placed(act_rows(candidates, observations, mask, self._trainer.observer, generator), self.problem)
 
     def finals(self) -> Candidates | None:
         return self._finals

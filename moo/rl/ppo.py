@@ -170,7 +170,7 @@ class Trainer:
         p, c = self.policies, self.copies
         with torch.no_grad():
             law = self.net.law(extras["inputs"].reshape(p, c, -1), None if mask is None else mask.reshape(p, c, -1))
-        actions, extras["before"], extras["behaviour"] = self._draw(law, mask, stream)
+            actions, extras["before"], extras["behaviour"] = self._draw(law, mask, stream)
         return placed(actions, self.problem), extras | {"taken": actions}
 
     def _draw(self, law: Law, mask: Tensor | None, stream: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
