@@ -58,8 +58,8 @@ TASKS = {
         "minecart-deterministic",
         "c-morl",
         1_000_000,
-        {"policies": 3, "first_stage": 0.6, "copies": 32, "selected": 4},
-        ((0.5, 0.5, 0.0), (0.8, 0.2, 0.0), (0.2, 0.8, 0.0)),
+        {"policies": 1, "first_stage": 0.25, "copies": 32, "selected": 3, "updates": 20, "beta": 0.7},
+        ((0.5, 0.5, 0.0),),
     ),
 }
 

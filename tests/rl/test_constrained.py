@@ -373,6 +373,16 @@ def test_a_step_keeps_the_divergence_and_leaves_critics_alone():
             assert torch.equal(part, before[name]) == (not name.startswith("actor")), name
 
 
+def test_a_step_that_would_break_a_constraint_is_shortened():
+    """From .3 the linearised constraint allows a step to about .74, since chances are no linear function of weights."""
+    trainer = a_trainer(one_step(TWO), copies=2000, steps=2)
+    lean(trainer, [[0.3, 0.7]])
+    returns, least = chances_at(trainer), torch.tensor([[-1.0, 0.3]], **F64)
+    batch = trainer.collect(stream())
+    assert trust_region(trainer.net, batch, Task(torch.tensor([0]), least, returns, torch.ones(2)), 1.0).all()
+    assert 0.45 < chances_at(trainer)[0, 0] < 0.7
+
+
 def test_gaussian_policies_move_as_well():
     trainer = a_trainer(ToyEnvironment(continuous=True), policies=2, copies=20, steps=12)
     batch, before = trainer.collect(stream()), trainer.net.rows()
