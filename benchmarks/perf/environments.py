@@ -6,6 +6,7 @@ stepped one copy at a time, as it offers, without rendering.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import statistics
 import time
@@ -63,9 +64,8 @@ def original_per_second(name: str, steps: int) -> float | None:
     """Steps per second of one copy of MO-Gymnasium's, resets included; None where it is not installed."""
     if importlib.util.find_spec("mo_gymnasium") is None:
         return None
-    import mo_gymnasium
-
-    env: Any = mo_gymnasium.make(f"{name}-v0")
+    module: Any = importlib.import_module("mo_gymnasium")
+    env: Any = module.make(f"{name}-v0")
     env.reset(seed=SEED)
     actions = torch.randint(int(env.action_space.n), (steps,), generator=torch_generator(SEED, "actions")).tolist()
     start = time.process_time()
@@ -118,7 +118,8 @@ class Loop:
     """The same networks apart: a module, an optimiser and a gradient step each."""
 
     def __init__(self, stacked: StackedMLP) -> None:
-        self.nets, self.optimisers = [], []
+        self.nets: list[Any] = []
+        self.optimisers = []
         for policy in range(len(stacked.weights[0])):
             layers: list[nn.Module] = []
             for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
@@ -150,7 +151,7 @@ class Stack:
     def step(self, inputs: Tensor, targets: Tensor) -> None:
         """One gradient step of every policy."""
         self.adam.zero_grad()
-        (self.net(inputs) - targets).square().mean(dim=(1, 2)).sum().backward()  # type: ignore[no-untyped-call]
+        (self.net(inputs) - targets).square().mean(dim=(1, 2)).sum().backward()
         clip_each(self.parameters, 0.5)
         self.adam.step()
 
@@ -168,7 +169,7 @@ def training_ratios(policies: int, states: int, rounds: int) -> list[float]:
     for way in (loop, stack):
         for _ in range(3):
             way.step(inputs, targets)
-    apart = torch.stack([net[0].weight.T for net in loop.nets])  # type: ignore[index]
+    apart = torch.stack([net[0].weight.T for net in loop.nets])
     if not torch.allclose(apart, stacked.weights[0], atol=1e-4):
         raise RuntimeError(f"Trained apart, {policies} policies differ from the stack.")
 

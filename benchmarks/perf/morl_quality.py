@@ -76,32 +76,32 @@ def figures(name: str, seed: int) -> dict[str, Any]:
     """Learn a task: hypervolume and utility of the front and of the finals, transitions and CPU seconds."""
     torch.set_num_threads(1)
     task, started = TASKS[name], time.process_time()
-    given = {} if task.preferences is None else {"preferences": torch.tensor(task.preferences)}
+    preferences: Any = "auto" if task.preferences is None else torch.tensor(task.preferences)
     result = pareto_search(
         task.problem,
         task.method,
         budget=task.budget,
         seed=seed,
+        preferences=preferences,
         options=dict(task.options),
         device="cpu",
         progress=False,
-        **given,
     )
     seconds = time.process_time() - started
     problem: Any = get_problem(task.problem)
-    point, preferences = problem.reference_point, grid(problem.num_objectives)
+    point, tested = problem.reference_point, grid(problem.num_objectives)
     found: dict[str, Any] = {"seed": seed, "seconds": seconds, "used": result.record["used"]}
     found["used_apart"] = result.record["used_apart"]
     for what, rows in (("front", result.front), ("finals", result.finals)):
         found[what] = {
             "rows": len(rows),
             "hypervolume": hypervolume(rows.objectives, point),
-            "expected_utility": expected_utility(rows.objectives, preferences),
+            "expected_utility": expected_utility(rows.objectives, tested),
         }
         if problem.oracle is not None:
             away = torch.cdist(problem.oracle.front, rows.objectives, p=float("inf")).amin(dim=1)
             found[what]["farthest"] = float(away.max())  # of the exact points, from what was found
-            loss = maximum_utility_loss(rows.objectives, problem.oracle.front, preferences)
+            loss = maximum_utility_loss(rows.objectives, problem.oracle.front, tested)
             found[what]["maximum_utility_loss"] = loss
     history = result.history[["used", "hypervolume"]].dropna().to_numpy()
     best = history[history[:, 1] >= (1 - 1e-6) * history[:, 1].max()]

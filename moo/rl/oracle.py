@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.spatial import ConvexHull, HalfspaceIntersection
+from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 from torch import Tensor
 
 from moo.base import Oracle
@@ -41,7 +41,22 @@ def mixture_hypervolume(objectives: Tensor, reference_point: Tensor) -> float:
     Args:
         objectives: `[n, m]`, maximised, m >= 2.
         reference_point: `[m]`.
+
+    Raises:
+        ValueError: The hull of so many rows in so many objectives is more than Qhull can compute.
     """
+    try:
+        return _mixed(objectives, reference_point)
+    except QhullError as error:
+        n, m = objectives.shape
+        raise ValueError(
+            f"What mixtures of {n} rows of {m} objectives dominate could not be computed: Qhull gave up "
+            f"({str(error).strip().splitlines()[0]})."
+        ) from error
+
+
+def _mixed(objectives: Tensor, reference_point: Tensor) -> float:
+    """The same, or a QhullError."""
     rows = objectives.detach().cpu().numpy().astype(np.float64)
     reference = np.asarray(reference_point, dtype=np.float64)
     if not len(rows) or (rows.max(axis=0) <= reference).any():

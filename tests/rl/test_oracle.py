@@ -1,4 +1,4 @@
-"""What is known exactly about policies: mixtures, and the values that are best for some linear preference."""
+"""What is known exactly about policies: their mixtures, and the values that are best for a linear preference."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from scipy.spatial import QhullError
 
+import moo.rl.oracle
 from moo.indicators import hypervolume
 from moo.rl.oracle import PolicyOracle, mixture_hypervolume
 
@@ -115,3 +117,12 @@ def test_an_oracle_knows_its_mixtures_and_its_coverage_set():
     oracle = PolicyOracle(front)
     assert oracle.coverage_set.tolist() == [[0.0, 4.0], [4.0, 0.0]]
     assert oracle.mixture_hypervolume(tensor([0.0, 0.0])) == pytest.approx(8, rel=1e-12)
+
+
+def test_more_than_qhull_can_do_is_said(monkeypatch):
+    def give_up(rows):
+        raise QhullError("QH6271 topology error\nmore lines")
+
+    monkeypatch.setattr(moo.rl.oracle, "ConvexHull", give_up)
+    with pytest.raises(ValueError, match=r"2 rows of 2 objectives .* Qhull gave up \(QH6271 topology error\)"):
+        mixture_hypervolume(tensor([[0.0, 1.0], [1.0, 0.0]]), tensor([-1.0, -1.0]))
