@@ -213,14 +213,17 @@ SUITES: dict[str, Suite] = {
     "mogfn-hypergrid": Suite(
         "mogfn-hypergrid",
         tuple(f"hypergrid:objectives={'+'.join(pair)}" for pair in combinations(GRID_OBJECTIVES, 2)),
-        ("random", "nsga2", "mogfn", "mogfn:scalarisation=tchebycheff", "order-preserving", "perfect-sampler"),
+        (
+            *("random", "nsga2", "mogfn", "mogfn:scalarisation=tchebycheff"),
+            *("moreinforce", "moreinforce:scalarisation=tchebycheff", "order-preserving", "perfect-sampler"),
+        ),
         tuple(range(5)),
         50_000,
     ),
     "mogfn-ngrams": Suite(
         "mogfn-ngrams",
         tuple(f"ngrams:ngrams={task}" for task in NGRAM_TASKS),
-        ("random", "nsga2", f"mogfn:{LEARN_STRINGS}", "order-preserving", "perfect-sampler:beta=96"),
+        ("random", "nsga2", f"mogfn:{LEARN_STRINGS}", "moreinforce", "order-preserving", "perfect-sampler:beta=96"),
         tuple(range(3)),
         320_000,
     ),

@@ -7,6 +7,7 @@ GENERATORS: dict[str, str] = {
     "sms-emoa": "moo.generators.evolutionary:SMSEMOA",
     "spea2": "moo.generators.evolutionary:SPEA2",
     "mogfn": "moo.generators.mogfn:MOGFN",
+    "moreinforce": "moo.generators.moreinforce:MOReinforce",
     "order-preserving": "moo.generators.order_preserving:OrderPreserving",
     "perfect-sampler": "moo.generators.perfect_sampler:PerfectSampler",
     "ppo-preference": "moo.generators.ppo_preference:PPOPreference",

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from moo.base import Candidates, Setting
 from moo.checks import check_number
-from moo.gflow.batches import LOSSES, Batch, flow_loss
+from moo.gflow.batches import LOSSES, Batch, flow_loss, in_turn, on_scale, whole_groups
 from moo.gflow.exact import policy_law
-from moo.gflow.policies import ENCODINGS, Conditions, encode_conditions, logits_for, policy_for
+from moo.gflow.policies import ENCODINGS, Conditions, encode_conditions, logits_for, parameter_groups, policy_for
 from moo.gflow.replay import Replay
 from moo.gflow.rewards import FOCUS, SCALARISATIONS, RewardScale, cosine, log_reward
 from moo.gflow.trajectories import Trajectories, follow, take_apart
-from moo.metered import Metered, infer_reference_point
+from moo.metered import Metered
 from moo.networks import descend
 from moo.options import Option
 from moo.preferences import check_preferences, dirichlet
@@ -97,10 +97,7 @@ class MOGFN:
             backward=said.backward == "learned",
             generator=torch_generator(seed, "network"),
         ).to(device)
-        head = set(self.policy.log_z_head.parameters())
-        body = [parameter for parameter in self.policy.parameters() if parameter not in head]
-        groups = [{"params": body}, {"params": list(self.policy.log_z_head.parameters())}]
-        self._adam = torch.optim.Adam(groups, lr=said.learning_rate, fused=True)
+        self._adam = torch.optim.Adam(parameter_groups(self.policy), lr=said.learning_rate, fused=True)
         self._scale = RewardScale(getattr(problem, "unit_objectives", False))
         self._replay = Replay(said.capacity)
         self._steps = 0
@@ -151,7 +148,7 @@ class MOGFN:
         assert setting.preferences is not None
         said = self._said
         n = self._affordable()
-        preferences = self._next_preferences(setting.preferences, -(-n // said.group))
+        preferences, self._cursor = in_turn(setting.preferences, self._cursor, -(-n // said.group))
         conditions = self._conditions(preferences, n, torch_generator(self.seed, "beta", self._steps))
         encoded = self._encode(conditions)
         stream = torch_generator(self.seed, "trajectories", self._steps, self.device)
@@ -166,14 +163,6 @@ class MOGFN:
         """How many trajectories the budget still pays for, with the states on their way where these cost."""
         each = 1 + self.problem.max_steps if self._ahead_costs else 1
         return self.problem.affordable(self._said.batch * self._said.batches, each)
-
-    def _next_preferences(self, preferences: Tensor, k: int) -> Tensor:
-        """The next `k` of the preferences in force, from the first again where they end."""
-        rows = (self._cursor + torch.arange(k)) % len(preferences)
-        self._cursor += k
-        if self._cursor >= len(preferences):
-            self._cursor = 0
-        return preferences[rows]
 
     def _conditions(self, preferences: Tensor, n: int, stream: torch.Generator) -> Conditions:
         """Conditions for `n` trajectories, `group` of them for each of the preferences; beta comes from the stream."""
@@ -194,18 +183,12 @@ class MOGFN:
     # ------------------------------------------------------------------------------------------ learning
     def _learn(self, sampled: Trajectories, conditions: Conditions, told: Candidates) -> None:
         said = self._said
-        fine = ~told.failed[: len(told) // said.group * said.group]  # groups that are whole, in number and in success
-        fine = fine.reshape(-1, said.group).all(dim=1).repeat_interleave(said.group)
+        fine = whole_groups(told.failed, said.group)
         dear = self._ahead_costs and int(sampled.moves.sum()) > self.problem.remaining
-        if dear or not fine.any():
+        if dear or not len(fine):
             return
-        if not self._scale.fixed:
-            first = told.rows(torch.nonzero(fine).flatten())
-            point = self.problem.reference_point  # None before the loop has seen any row
-            self._scale.fix(first.objectives, infer_reference_point(first) if point is None else point)
-        objectives = self._scale(told.objectives).to(self.device)
-        whole = Batch(sampled, conditions, objectives, self._so_far(sampled))
-        whole = whole.rows(torch.nonzero(fine).flatten().to(self.device))
+        objectives = on_scale(self._scale, told, fine, self.problem.reference_point).to(self.device)
+        whole = Batch(sampled, conditions, objectives, self._so_far(sampled)).rows(fine.to(self.device))
         for number, rows in enumerate(torch.split(torch.arange(len(whole), device=self.device), said.batch)):
             self._descend(whole.rows(rows), number)
         if said.replay:

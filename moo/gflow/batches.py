@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from moo.base import Candidates
 from moo.gflow import losses
 from moo.gflow.policies import ConditionalPolicy, Conditions, score
+from moo.gflow.rewards import RewardScale
 from moo.gflow.trajectories import Trajectories
+from moo.metered import infer_reference_point
 
 LOSSES = ("tb", "vargrad", "db", "fl-db", "subtb", "fl-subtb")
 
@@ -39,6 +42,48 @@ class Batch:
         part = self.trajectories.rows(which)
         so_far = None if self.so_far is None else self.so_far[: len(part.actions), which]
         return Batch(part, self.conditions.rows(which), self.objectives[which], so_far)
+
+
+def in_turn(preferences: Tensor, cursor: int, k: int) -> tuple[Tensor, int]:
+    """The next `k` of the preferences in force `[r, m]`, from the first again where they end.
+
+    Args:
+        preferences: In force.
+        cursor: How many of them have been taken.
+        k: How many to take.
+
+    Returns:
+        Preferences `[k, m]`, and the new cursor: 0 as soon as all have been taken.
+    """
+    rows = (cursor + torch.arange(k)) % len(preferences)
+    cursor += k
+    return preferences[rows], 0 if cursor >= len(preferences) else cursor
+
+
+def whole_groups(failed: Tensor, group: int) -> Tensor:
+    """Numbers of the rows whose groups are whole, in number and in success.
+
+    Args:
+        failed: Bool `[n]`; consecutive rows, `group` at a time, belong together.
+        group: How many; what is left at the end is no group.
+    """
+    fine = ~failed[: len(failed) // group * group]
+    return torch.nonzero(fine.reshape(-1, group).all(dim=1).repeat_interleave(group)).flatten()
+
+
+def on_scale(scale: RewardScale, told: Candidates, fine: Tensor, reference_point: Tensor | None) -> Tensor:
+    """Objectives of all rows on the scale of rewards, `[n, m]`; the first rows fix it.
+
+    Args:
+        scale: Fixed or not yet.
+        told: Evaluated rows.
+        fine: Numbers of those that may fix it, at least one.
+        reference_point: Maximised; None before the loop has seen any row.
+    """
+    if not scale.fixed:
+        first = told.rows(fine)
+        scale.fix(first.objectives, infer_reference_point(first) if reference_point is None else reference_point)
+    return scale(told.objectives)
 
 
 def flow_loss(

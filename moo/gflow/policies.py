@@ -56,6 +56,11 @@ def encode_conditions(conditions: Conditions, highest: float, encoding: str, bin
     """
     beta = conditions.beta[:, None]
     shares = torch.cat([conditions.preferences, beta / highest, beta.log1p() / math.log1p(highest)], dim=1)
+    return encode_shares(shares, encoding, bins)
+
+
+def encode_shares(shares: Tensor, encoding: str, bins: int) -> Tensor:
+    """Values `[k, s]` in [0, 1], `[k, c]` in float32: as they are (`"scalar"`), or each by a thermometer of `bins`."""
     shares = shares.to(torch.float32)
     return shares if encoding == "scalar" else thermometer(shares, bins).flatten(1)
 
@@ -119,6 +124,13 @@ class ConditionalPolicy(nn.Module):
         """Log Z of encoded conditions `[k, c]`, `[k]`."""
         value: Tensor = self.log_z_head(encoded).squeeze(1)
         return value
+
+
+def parameter_groups(policy: ConditionalPolicy) -> list[dict[str, Any]]:
+    """Parameters as an optimiser takes them, in two groups: what builds objects, and the perceptron of log Z."""
+    head = set(policy.log_z_head.parameters())
+    body = [parameter for parameter in policy.parameters() if parameter not in head]
+    return [{"params": body}, {"params": list(policy.log_z_head.parameters())}]
 
 
 def policy_for(problem: Any, condition_size: int, **shape: Any) -> ConditionalPolicy:

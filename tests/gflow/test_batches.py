@@ -3,9 +3,11 @@ import torch
 from inputs import small_policy as policy
 
 import moo
+from moo.base import Candidates
 from moo.gflow import losses
-from moo.gflow.batches import LOSSES, Batch, flow_loss
+from moo.gflow.batches import LOSSES, Batch, flow_loss, in_turn, on_scale, whole_groups
 from moo.gflow.policies import Conditions, score
+from moo.gflow.rewards import RewardScale
 from moo.gflow.trajectories import follow
 
 
@@ -79,3 +81,33 @@ def test_vargrad_moves_the_head_of_log_z_apart_from_the_policy(parts):
         else:
             assert torch.allclose(first.grad, second.grad, atol=1e-5), name
     assert torch.equal(scores.log_forward, other.log_forward)
+
+
+def test_preferences_are_taken_in_turn_until_all_have_been():
+    preferences = torch.arange(5.0)[:, None]
+    cursor, seen = 0, []
+    for _ in range(3):
+        taken, cursor = in_turn(preferences, cursor, 2)
+        seen.append((taken.flatten().tolist(), cursor))
+    assert seen == [([0, 1], 2), ([2, 3], 4), ([4, 0], 0)]
+    assert in_turn(preferences, 0, 12)[0].flatten().tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+
+
+def test_groups_are_whole_in_number_and_in_success():
+    failed = torch.tensor([0, 0, 0, 1, 0, 0, 0]).bool()
+    assert whole_groups(failed, 2).tolist() == [0, 1, 4, 5]
+    assert whole_groups(failed, 1).tolist() == [0, 1, 2, 4, 5, 6]
+    assert whole_groups(failed, 4).tolist() == []
+    assert whole_groups(failed, 8).tolist() == []
+
+
+@pytest.mark.parametrize("point", [None, torch.tensor([0.0, -2.0]).double()])
+def test_the_first_rows_fix_the_scale_once(point):
+    told = Candidates.of(
+        torch.zeros(4, 1), torch.tensor([[0, 9], [2, 0], [4, -1], [9, 9]]).double(), torch.ones(4, 2) / 2
+    )
+    scale = RewardScale(unit=False)
+    found = on_scale(scale, told, torch.tensor([1, 2]), point)
+    low = torch.tensor([1.8, -1.1]).double() if point is None else point  # .1 of the range below the two rows
+    assert torch.allclose(found, ((told.objectives - low) / (torch.tensor([4.0, 0.0]) - low)).clamp(min=0))
+    assert torch.equal(on_scale(scale, told, torch.tensor([0]), None), found)

@@ -3,7 +3,15 @@ import torch
 from inputs import small_policy as policy
 
 import moo
-from moo.gflow.policies import Conditions, encode_conditions, picked, score, thermometer
+from moo.gflow.policies import (
+    Conditions,
+    encode_conditions,
+    encode_shares,
+    parameter_groups,
+    picked,
+    score,
+    thermometer,
+)
 from moo.gflow.trajectories import follow
 
 
@@ -21,6 +29,21 @@ def test_conditions_are_told_apart(encoding, columns):
     assert encoded.dtype == torch.float32
     assert ((encoded >= 0) & (encoded <= 1)).all()
     assert len(encoded.unique(dim=0)) == 3
+
+
+def test_shares_are_read_as_they_are_or_by_thermometers():
+    shares = torch.tensor([[0.25, 0.75]], dtype=torch.float64)
+    assert encode_shares(shares, "scalar", 2).tolist() == [[0.25, 0.75]]
+    assert encode_shares(shares, "thermometer", 2).tolist() == [[0.5, 0.0, 1.0, 0.5]]
+    assert encode_shares(shares, "scalar", 2).dtype == torch.float32
+
+
+def test_every_parameter_is_in_one_of_two_groups():
+    net = policy(moo.get_problem("hypergrid:height=5"))
+    body, head = (set(group["params"]) for group in parameter_groups(net))
+    assert head == set(net.log_z_head.parameters())
+    assert body | head == set(net.parameters())
+    assert not body & head
 
 
 def test_picked_is_the_log_softmax_over_legal_actions():
