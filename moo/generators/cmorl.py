@@ -15,8 +15,7 @@ from moo.metered import Metered, MeteredEnvironment
 from moo.options import Option
 from moo.rl.constrained import Task, interior_point, trust_region
 from moo.rl.policies import act_rows
-from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed
-from moo.rl.returns import standardised
+from moo.rl.ppo import PPO_OPTIONS, Batch, Trainer, placed, towards
 from moo.rl.rollouts import evaluate_policies
 from moo.seeding import torch_generator
 
@@ -132,7 +131,7 @@ class CMORL:
         """Each policy towards its preference."""
         self.wants_setting = False
         batch = self._trainer.collect(self._stream)
-        self._trainer.improve(batch, towards(batch, preferences, self._said.clip), self._stream)
+        self._trainer.improve(batch, towards(batch, preferences[:, None], self._said.clip), self._stream)
         over = self.problem.used >= self._first_stage
         found = self._evaluate(preferences, due=over)
         if over and len(self._buffer):
@@ -267,16 +266,3 @@ def unit(returns: Tensor) -> Tensor:
     """The range `[m]` of each column of `[n, m]`; where there is none, its size, or 1."""
     span, size = returns.amax(dim=0) - returns.amin(dim=0), returns.abs().amax(dim=0)
     return torch.where(span > 0, span, torch.where(size > 0, size, 1.0))
-
-
-def towards(batch: Batch, preferences: Tensor, clip: float) -> Objective:
-    """The clipped surrogate of the weighted sum of returns, for `preferences [p, m]`; a bonus counts as it is."""
-    p, m = preferences.shape
-    weights = torch.ones(p, batch.advantages.shape[2], dtype=torch.float64)
-    weights[:, :m] = preferences
-    gains = standardised((batch.advantages * weights[:, None].to(batch.advantages.device)).sum(dim=2), batch.weights)
-
-    def objective(ratios: Tensor, rows: Tensor) -> Tensor:
-        return clipped(ratios, gains[:, rows], batch.weights[:, rows], clip)
-
-    return objective

@@ -14,8 +14,7 @@ from moo.metered import Metered, MeteredEnvironment
 from moo.options import Option
 from moo.preferences import grid
 from moo.rl.policies import act_rows
-from moo.rl.ppo import PPO_OPTIONS, Batch, Objective, Trainer, clipped, placed
-from moo.rl.returns import standardised
+from moo.rl.ppo import PPO_OPTIONS, Trainer, placed, towards
 from moo.rl.rollouts import evaluate_policies
 from moo.seeding import torch_generator
 
@@ -87,7 +86,8 @@ class PPOPreference:
             return self._played
 
         batch = self._trainer.collect(stream, condition)
-        self._trainer.improve(batch, towards_conditions(batch, self._said.clip), stream)
+        assert batch.conditions is not None
+        self._trainer.improve(batch, towards(batch, batch.conditions, self._said.clip), stream)
         if self._steps % self._said.interval:
             return self._finals.rows(slice(0))
         policies = self.policies_for(self._lattice)
@@ -142,16 +142,3 @@ class PPOPreference:
         self._played = state["played"].to(self._device)
         self._steps, self._made, self._length = state["counters"]
         self._finals = Candidates.from_state(state["finals"])
-
-
-def towards_conditions(batch: Batch, clip: float) -> Objective:
-    """The clipped surrogate of the sum of returns weighted by each sample's preference; a bonus counts as it is."""
-    assert batch.conditions is not None
-    m = batch.conditions.shape[2]
-    utility = (batch.advantages[:, :, :m] * batch.conditions).sum(dim=2) + batch.advantages[:, :, m:].sum(dim=2)
-    gains = standardised(utility, batch.weights)
-
-    def objective(ratios: Tensor, rows: Tensor) -> Tensor:
-        return clipped(ratios, gains[:, rows], batch.weights[:, rows], clip)
-
-    return objective

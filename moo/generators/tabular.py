@@ -27,8 +27,9 @@ SHARE = 0.2  # of what is learned from: what evaluating policies may cost
 class Tabular:
     """Learns exact values of discrete observations, for all preferences from every transition.
 
-    - `learner="linear"`: Q-learning with vector values, one table per preference. Each transition, whatever policy made
-      it, updates the tables of all preferences. The policies are greedy and find the convex coverage set, no more.
+    - `learner="linear"`: vector values, one table per preference, backed up from all outcomes seen so far. Each
+      transition, whatever policy made it, teaches the tables of all preferences; there is no learning rate. The
+      policies are greedy and find the convex coverage set, no more.
     - `learner="pareto"`: remembers what each action leads to and keeps, for each place, the set of vectors of all
       Pareto-optimal policies that end, by rounds of set-valued value iteration. The policies are sequences of actions.
       For environments without chance; it finds points that no linear preference does.

@@ -17,7 +17,7 @@ from moo.metered import MeteredEnvironment
 from moo.options import Option
 from moo.rl.exploration import EXPLORATIONS, Exploration
 from moo.rl.policies import ActorCritic, Law, Observer, clip_each
-from moo.rl.returns import advantages
+from moo.rl.returns import advantages, standardised
 from moo.rl.rollouts import Collector, Transitions
 from moo.space import Space
 
@@ -272,6 +272,24 @@ def clipped(ratios: Tensor, gains: Tensor, weights: Tensor, clip: float) -> Tens
     """
     least = torch.minimum(ratios * gains, ratios.clamp(1 - clip, 1 + clip) * gains)
     return (weights * least).sum(dim=1) / (weights > 0).sum(dim=1).clamp(min=1)
+
+
+def towards(batch: Batch, preferences: Tensor, clip: float) -> Objective:
+    """The clipped surrogate of the returns weighted by preferences; a bonus counts as it is.
+
+    Args:
+        batch: What was collected.
+        preferences: Of samples `[p, b, m]`, or of policies `[p, 1, m]`.
+        clip: As in `clipped`.
+    """
+    m, found = preferences.shape[2], batch.advantages
+    utility = (found[:, :, :m] * preferences.to(found)).sum(dim=2) + found[:, :, m:].sum(dim=2)
+    gains = standardised(utility, batch.weights)
+
+    def objective(ratios: Tensor, rows: Tensor) -> Tensor:
+        return clipped(ratios, gains[:, rows], batch.weights[:, rows], clip)
+
+    return objective
 
 
 def placed(actions: Tensor, problem: MeteredEnvironment) -> Tensor:

@@ -11,13 +11,13 @@ import moo
 from moo.base import Candidates, Setting
 from moo.dominance import crowding_distance, non_dominated
 from moo.generators import cmorl
-from moo.generators.cmorl import CMORL, towards, unit
+from moo.generators.cmorl import CMORL, unit
 from moo.indicators import hypervolume
 from moo.metered import metered
 from moo.options import resolve_options
 from moo.preferences import grid
 from moo.rl.finite import FiniteEnvironment
-from moo.rl.ppo import Trainer
+from moo.rl.ppo import Trainer, towards
 from moo.space import Space, integer
 from moo.storage import read_state, write_state
 
@@ -256,7 +256,7 @@ def test_the_first_stage_raises_the_weighted_returns_and_a_bonus_as_it_is():
     batch = method._trainer.collect(torch.Generator().manual_seed(0))
     preferences, ratios = torch.tensor([[0.2, 0.8], [1.0, 0.0]], dtype=torch.float64), torch.ones(2, 12).double()
     ratios[:, ::2] = 1.1
-    found = towards(batch, preferences, 0.2)(ratios, slice(None))
+    found = towards(batch, preferences[:, None], 0.2)(ratios, slice(None))
     for i in range(2):
         gains = batch.advantages[i] @ torch.cat([preferences[i], torch.ones(1).double()])
         gains = (gains - gains.mean()) / gains.std(correction=0)

@@ -10,12 +10,13 @@ from inputs import ToyEnvironment
 import moo
 from moo.base import Candidates, Setting
 from moo.dominance import non_dominated
-from moo.generators.ppo_preference import PPOPreference, towards_conditions
+from moo.generators.ppo_preference import PPOPreference
 from moo.indicators import hypervolume
 from moo.metered import metered
 from moo.options import resolve_options
 from moo.preferences import dirichlet, grid
 from moo.rl.policies import law_of, stacked
+from moo.rl.ppo import towards
 from moo.storage import read_state, write_state
 
 SMALL = {"copies": 8, "steps": 6, "episodes": 2, "evaluated": 5, "interval": 2, "hidden": 8, "layers": 1, "epochs": 2}
@@ -120,7 +121,7 @@ def test_advantages_are_weighted_by_the_preference_that_a_sample_was_made_for():
     gains = torch.tensor(gains, dtype=torch.float64)
     gains = (gains - gains.mean()) / gains.std(correction=0)
     least = torch.minimum(ratios[0] * gains, ratios[0].clamp(0.8, 1.2) * gains)
-    found = towards_conditions(batch, 0.2)(ratios, slice(None))
+    found = towards(batch, batch.conditions, 0.2)(ratios, slice(None))
     assert found.tolist() == pytest.approx([float((batch.weights[0] * least).mean())], abs=1e-6)
 
 
