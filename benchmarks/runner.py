@@ -81,10 +81,11 @@ def applicable(cell: Cell) -> str:
     return why_not
 
 
-def run_cell(cell: Cell, out: Path) -> Status:
+def run_cell(cell: Cell, out: Path, pressed: Callable[[], bool] = lambda: False) -> Status:
     """Run one cell and store it; a cell that fails is stored with its traceback, and nothing is raised.
 
-    Where a checkpoint cannot be read, the folder is set aside and the cell run from its start.
+    Where a checkpoint cannot be read, the folder is set aside and the cell run from its start. An error after Ctrl-C
+    (`pressed`) is no failure: libraries that are interrupted in an import turn that into errors of their own.
 
     Raises:
         OSError: Not even the failure could be written down.
@@ -104,6 +105,8 @@ def run_cell(cell: Cell, out: Path) -> Status:
     except Exception as error:
         if isinstance(error.__cause__, Timeout):  # of the checkpoint's lock
             return Status(cell, "busy", str(error))
+        if pressed():
+            return Status(cell, "interrupted", GO_ON)
         reason = f"{type(error).__name__}: {error}"
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "record.json", {"status": "failed", "reason": reason, "traceback": traceback.format_exc()})
@@ -243,7 +246,7 @@ def _run_all(todo: Sequence[Cell], out: Path, workers: int, say: Callable[[str],
     stopped = False
     try:
         with _listening() as pressed:
-            for number, status in enumerate(_execute(todo, out, workers), start=1):
+            for number, status in enumerate(_execute(todo, out, workers, pressed), start=1):
                 stopped = status.state == "interrupted" or pressed()
                 if status.state != "interrupted":
                     statuses[status.cell] = status
@@ -262,7 +265,7 @@ def _run_all(todo: Sequence[Cell], out: Path, workers: int, say: Callable[[str],
 
 @contextlib.contextmanager
 def _listening() -> Iterator[Callable[[], bool]]:
-    """Tell whether Ctrl-C was pressed meanwhile, whoever handled it: a search in its last step ends as planned."""
+    """Tell whether Ctrl-C has been pressed since, whoever handled it: a search in its last step ends as planned."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # signals reach the main thread alone
         return
@@ -272,10 +275,12 @@ def _listening() -> Iterator[Callable[[], bool]]:
         mouth.setblocking(False)
         before = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
 
+        heard: set[int] = set()
+
         def pressed() -> bool:
             with contextlib.suppress(BlockingIOError):
-                return signal.SIGINT in ear.recv(4096)
-            return False
+                heard.update(ear.recv(4096))
+            return signal.SIGINT in heard
 
         try:
             yield pressed
@@ -378,14 +383,20 @@ def _set_aside(folder: Path) -> Path:
     return folder.rename(aside)
 
 
-def _execute(todo: Sequence[Cell], out: Path, workers: int) -> Iterator[Status]:
+def _execute(todo: Sequence[Cell], out: Path, workers: int, pressed: Callable[[], bool]) -> Iterator[Status]:
     """Run cells and yield how they ended, as they end."""
     if workers == 1 or len(todo) < 2:
-        yield from (run_cell(cell, out) for cell in todo)
+        yield from (run_cell(cell, out, pressed) for cell in todo)
         return
     import joblib
 
     parallel: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*tasks", UserWarning)  # after Ctrl-C: of the tasks that joblib drops
-        yield from parallel(joblib.delayed(run_cell)(cell, out) for cell in todo)
+        yield from parallel(joblib.delayed(_run_in_worker)(cell, out) for cell in todo)
+
+
+def _run_in_worker(cell: Cell, out: Path) -> Status:
+    """Run one cell in a process that hears Ctrl-C itself, as those of a terminal's group do."""
+    with _listening() as pressed:
+        return run_cell(cell, out, pressed)

@@ -887,8 +887,32 @@ def test_ctrl_c_in_a_terminal_ends_with_130_and_says_how_to_go_on(tmp_path, work
     assert process.returncode == 130
     assert "Traceback" not in output + errors
     assert len(list(out.glob("*/record.json"))) < 4
-    assert set(states(run(str(path), out))) <= {"kept", "done"}
+    assert [status for status in run(str(path), out) if status.state not in ("kept", "done")] == []
     assert "run the same command to go on" in output + errors
+
+
+def interrupted_import(cell, folder):
+    """What an import of compiled code does on Ctrl-C."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
+
+
+def test_ctrl_c_that_a_library_turns_into_an_error_of_its_own_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner_module, "_search", interrupted_import)
+    assert states(run(SMALL, tmp_path)) == ["interrupted"]
+    assert runner_module._run_in_worker(cells(SMALL)[0], tmp_path).state == "interrupted"
+    assert not list(tmp_path.glob("*/record.json"))
+
+
+def test_the_same_error_without_ctrl_c_is_a_failure(tmp_path, monkeypatch):
+    def broken(cell, folder):
+        raise ImportError("initialization failed")
+
+    monkeypatch.setattr(runner_module, "_search", broken)
+    assert states(run(SMALL, tmp_path)) == ["failed"] * 4
+    assert runner_module._run_in_worker(cells(SMALL)[0], tmp_path).state == "failed"
 
 
 # --------------------------------------------------------------------------------------------------- workers
