@@ -18,6 +18,7 @@ from moo.generators import GENERATORS
 from moo.registry import resolve
 from moo.result import SearchResult
 from moo.run import Run
+from moo.search import one_thread
 from moo.space import Space
 from moo.storage import read_state, write_state
 
@@ -128,7 +129,9 @@ class Optimizer:
         Raises:
             TypeError, ValueError: `n` is no positive whole number.
         """
-        asked: Candidates = self._generator.ask(check_count("n", n))
+        count = check_count("n", n)
+        with one_thread():
+            asked: Candidates = self._generator.ask(count)
         self._pending.update(zip(asked.extras["id"].tolist(), asked.solutions, strict=True))
         return asked
 
@@ -155,7 +158,8 @@ class Optimizer:
         Args:
             ids: Of rows that were asked for, `[k]`; None together with `solutions`: points of one's own, which enter
                 the archive (and the surrogates of methods that have any), not a population already drawn.
-            objectives: `[k, m]` in the problem's directions; rows that failed may hold NaN.
+            objectives: `[k, m]` in the problem's directions; rows that failed may hold NaN. To methods that take rows
+                whose objectives were not all observed, NaN says which were not; such rows enter no archive.
             solutions: Own points `[k, d]`, or what was really evaluated for `ids`.
             constraints: `[k, c]`, feasible where `<= 0`; required where the problem has any.
             std: Standard deviations of the objectives' noise `[k, m]`.
@@ -173,8 +177,9 @@ class Optimizer:
         for number in told.extras["id"].tolist():
             self._pending.pop(number, None)
         if ids is not None or getattr(self._generator, "own_points", False):
-            self._generator.tell(told)
-        run.take(told)
+            with one_thread():
+                self._generator.tell(told)
+        run.take(told.rows(told.failed | torch.isfinite(told.objectives).all(dim=1)))
 
     def _read(self, ids: Any, objectives: Any, solutions: Any, constraints: Any, std: Any, failed: Any) -> Candidates:
         """The arguments of `tell` as a record, every objective maximised."""
@@ -196,7 +201,11 @@ class Optimizer:
         lost = torch.zeros(k, dtype=torch.bool) if failed is None else torch.as_tensor(failed, dtype=torch.bool)
         if lost.shape != (k,):
             raise ValueError(f"`failed` should have one entry per row ({k}). Found shape {list(lost.shape)}.")
-        check_finite_rows("objectives of rows that did not fail", values[~lost])
+        seen = values[~lost]
+        if getattr(self._generator, "missing_objectives", False):
+            missing = torch.isnan(seen) & ~torch.isnan(seen).all(dim=1, keepdim=True)
+            seen = torch.where(missing, 0.0, seen)
+        check_finite_rows("objectives of rows that did not fail", seen)
         extras: dict[str, Any] = {
             "id": torch.tensor(numbers if ids is not None else [-1] * k, dtype=torch.int64),
             "failed": lost,

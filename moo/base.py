@@ -386,7 +386,7 @@ class AskTell(Protocol):
     """A generator that can be driven from outside, in inside directions.
 
     `own_points` (a class attribute, taken for False where it is missing) says whether `tell` also takes rows that were
-    not asked for, with `id` -1.
+    not asked for, with `id` -1; `missing_objectives`, likewise, whether it takes rows of which some objectives are NaN.
     """
 
     def ask(self, n: int) -> Candidates:

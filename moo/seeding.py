@@ -6,7 +6,11 @@ process, whatever else was drawn. Nothing in the library draws from a global gen
 
 from __future__ import annotations
 
+import contextlib
+import random
+import warnings
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,3 +38,21 @@ def torch_generator(seed: int, name: str, step: int = 0, device: str = "cpu") ->
     import torch
 
     return torch.Generator(device=device).manual_seed(child_seed(seed, name, step))
+
+
+@contextlib.contextmanager
+def quiet_fork(seed: int) -> Iterator[None]:
+    """Global random streams seeded for library code that draws from them, and restored; its warnings are not shown."""
+    import torch
+
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

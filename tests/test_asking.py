@@ -8,8 +8,11 @@ from inputs import ToyConstruction, ToyVector
 
 import moo
 
-ASKED = ["random", "nsga2", "nsga3", "moead", "sms-emoa", "spea2", "qlognehvi"]
-QUICK = {"qlognehvi": {"initial_points": 10, "restarts": 2, "raw_samples": 8, "samples": 8}}
+ASKED = ["random", "nsga2", "nsga3", "moead", "sms-emoa", "spea2", "qlognehvi", "bayesian"]
+QUICK = {
+    "qlognehvi": {"initial_points": 10, "restarts": 2, "raw_samples": 8, "samples": 8},
+    "bayesian": {"initial_points": 10, "restarts": 2, "raw_samples": 16, "fantasies": 4},
+}
 
 
 def values(solutions):
@@ -65,7 +68,7 @@ def test_pending_rows_are_those_not_told():
     assert opt.pending().extras["id"].tolist() == [2, 3, 4]
 
 
-@pytest.mark.parametrize("method", ["nsga2", "qlognehvi"])
+@pytest.mark.parametrize("method", ["nsga2", "qlognehvi", "bayesian"])
 def test_own_points_enter_archive_and_surrogate_not_a_population_already_drawn(method):
     opt, other = opened(method), opened(method)
     for one in (opt, other):
@@ -118,7 +121,7 @@ print([row.hex() for row in opt.ask(3).solutions.flatten().tolist()])
 """
 
 
-@pytest.mark.parametrize("method", ["nsga2", "random", "qlognehvi", "moead"])
+@pytest.mark.parametrize("method", ["nsga2", "random", "qlognehvi", "bayesian", "moead"])
 def test_the_state_goes_to_another_process_and_the_next_rows_are_the_same(method, tmp_path):
     opt = opened(method)
     rounds(opt, 2, 5)
@@ -206,7 +209,7 @@ def test_states_of_other_optimizers_are_refused(tmp_path):
 
 
 def test_auto_chooses_by_the_budget():
-    assert opened("auto", options=None, budget=100).result().config["method"] == "qlognehvi"
+    assert opened("auto", options=None, budget=100).result().config["method"] == "bayesian"
     assert opened("auto", options=None).result().config["method"] == "nsga2"
 
 

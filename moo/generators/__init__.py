@@ -11,6 +11,7 @@ GENERATORS: dict[str, str] = {
     "order-preserving": "moo.generators.order_preserving:OrderPreserving",
     "perfect-sampler": "moo.generators.perfect_sampler:PerfectSampler",
     "ppo-preference": "moo.generators.ppo_preference:PPOPreference",
+    "bayesian": "moo.generators.bayesian:Bayesian",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
     "c-morl": "moo.generators.cmorl:CMORL",
     "tabular": "moo.generators.tabular:Tabular",

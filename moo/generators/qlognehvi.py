@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import torch
@@ -14,7 +12,7 @@ from torch.quasirandom import SobolEngine
 from moo.base import Candidates, Setting
 from moo.metered import Metered, step_by_asking
 from moo.options import Option
-from moo.seeding import child_seed
+from moo.seeding import child_seed, quiet_fork
 
 
 class QLogNEHVI:
@@ -112,7 +110,7 @@ class QLogNEHVI:
 
     def _propose(self, n: int) -> Tensor:
         """Rows `[n, d]` that maximise the acquisition function one after the other."""
-        with _quiet_fork(child_seed(self._seed, "proposal", self._asked)):
+        with quiet_fork(child_seed(self._seed, "proposal", self._asked)):
             from botorch.optim import optimize_acqf
 
             unit, _ = optimize_acqf(
@@ -178,23 +176,3 @@ class QLogNEHVI:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._known = Candidates.from_state(state["known"])
         self._asked, self._pending = state["asked"], dict(state["pending"])
-
-
-@contextlib.contextmanager
-def _quiet_fork(seed: int) -> Iterator[None]:
-    """Global random streams seeded for BoTorch and restored afterwards; its advice on inputs is not the user's."""
-    import random
-
-    import numpy as np
-
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)

@@ -1,0 +1,1 @@
+"""What methods of Bayesian optimization share: surrogates, improvement over a front, the search for its maximum."""
