@@ -202,14 +202,25 @@ SUITES: dict[str, Suite] = {
     "quickstart": Suite(
         "quickstart",
         ("re21", "re24", "zdt1:dim=6"),
-        ("random", "nsga2", "qlognehvi"),
+        ("random", "nsga2", "bayesian"),
         (0, 1, 2),
-        {"random": 2000, "nsga2": 2000, "qlognehvi": 20},
+        {"random": 2000, "nsga2": 2000, "bayesian": 50},
     ),
     "smoke": Suite("smoke", ("zdt1", "dtlz2"), ("random", "nsga2"), (0, 1), 300),
     "zdt": Suite("zdt", ZDT, BASELINES, tuple(range(10)), 25_000),
     "dtlz": Suite("dtlz", DTLZ, BASELINES, tuple(range(10)), 25_000),
     "re": Suite("re", RE, BASELINES, tuple(range(10)), 10_000),
+    "mobo": Suite(
+        "mobo",
+        (
+            *("branin-currin", "dtlz2:dim=6,num_objectives=2", "vehicle-safety", "car-side-impact", "penicillin"),
+            *("zdt1:dim=20", "zdt2:dim=20", "zdt3:dim=20", "re33", "re37"),
+            *("branin-currin:noise=0.6", "constrained-branin-currin", "welded-beam"),
+        ),
+        ("random", "nsga2:population=10", "bayesian", "qlognehvi"),
+        tuple(range(10)),
+        80,
+    ),
     "mogfn-hypergrid": Suite(
         "mogfn-hypergrid",
         tuple(f"hypergrid:objectives={'+'.join(pair)}" for pair in combinations(GRID_OBJECTIVES, 2)),

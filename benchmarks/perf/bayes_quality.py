@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import statistics
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -21,12 +21,15 @@ from torch import Tensor
 from moo.asking import optimizer
 from moo.base import Evaluation
 from moo.benchmarks.claims import Measurement
+from moo.benchmarks.suites import parse_method
 from moo.indicators.volume import hypervolume
 from moo.problems import get_problem
 from moo.seeding import torch_generator
 
 EACH = 10  # seeds
+FEW = 3  # seeds where one takes the peer a quarter of an hour
 PEER = "qlognehvi"  # BoTorch's loop, as its documentation does it, begun with the same Sobol points
+PAREGO = "bayesian:acquisition=qlognparego,surrogate=botorch,restarts=10"  # BoTorch's, for many objectives
 
 
 class Task(NamedTuple):
@@ -39,6 +42,7 @@ class Task(NamedTuple):
         batch: Points asked for at a time.
         noise: Standard deviation of the noise of each objective, added to what is told; none where empty.
         failing: The share of evaluations that fail, at random.
+        reference_point: Beside the problem's own.
     """
 
     problem: str
@@ -47,6 +51,7 @@ class Task(NamedTuple):
     batch: int = 1
     noise: tuple[float, ...] = ()
     failing: float = 0.0
+    reference_point: tuple[float, ...] = ()
 
 
 TASKS = {
@@ -55,22 +60,38 @@ TASKS = {
     "vehicle-safety": Task("vehicle-safety"),
     "noisy": Task("branin-currin", 86, 6, 4, (15.19, 0.63)),
     "failing": Task("vehicle-safety", failing=0.2),
+    "penicillin": Task("penicillin", 76, 16),
+    "car-side-impact": Task("car-side-impact", 76, 16),
+    "re33": Task("re33", 70, 10),
+    "re37": Task("re37", 70, 10),
+    "zdt1": Task("zdt1:dim=20", 120, 20, reference_point=(1.1, 1.1)),
+    "zdt2": Task("zdt2:dim=20", 120, 20, reference_point=(1.1, 1.1)),
+    "zdt3": Task("zdt3:dim=20", 120, 20, reference_point=(1.1, 1.1)),
+    "six objectives": Task("dtlz2:num_objectives=6", 100, 30),
 }
 BARS = {"branin-currin": 58.1, "dtlz2": 0.34, "vehicle-safety": 244.1}
+ENGINEERING = ("penicillin", "car-side-impact", "re33", "re37")
+COLUMNS = {"zdt1": -4.5, "zdt2": -4.8, "zdt3": -1.05}  # of the logarithm of what the hypervolume lacks
 
 
-def figures(name: str, method: str, seed: int, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Search once: the hypervolume, and CPU seconds of each proposal (asking and telling), the first left out."""
+def figures(name: str, method: str, seed: int) -> dict[str, Any]:
+    """Search once: the hypervolume, and CPU seconds of each proposal (asking and telling), the first left out.
+
+    Args:
+        name: Of a task.
+        method: With options.
+        seed: Which.
+    """
     torch.set_num_threads(1)
     task = TASKS[name]
     problem: Any = get_problem(task.problem)
     noise, luck = torch_generator(seed, "benchmark noise"), torch_generator(seed, "benchmark failures")
-    settings: dict[str, Any] = {"initial_points": task.first, **(options or {})}
-    if task.noise and method == "bayesian":
+    point = torch.tensor(task.reference_point or problem.reference_point, dtype=torch.float64)
+    kind, options = parse_method(method)
+    settings: dict[str, Any] = {"initial_points": task.first, **options}
+    if task.noise and kind == "bayesian":
         settings["noise"] = "learned"  # the meter is not told that the problem is noisy
-    asked = optimizer(
-        task.problem, method, seed=seed, options=settings, device="cpu", reference_point=problem.reference_point
-    )
+    asked = optimizer(task.problem, kind, seed=seed, options=settings, device="cpu", reference_point=point)
     true, seconds, used = [], [], 0
     while used < task.evaluations:
         n = task.first if not used else min(task.batch, task.evaluations - used)
@@ -87,7 +108,7 @@ def figures(name: str, method: str, seed: int, options: Mapping[str, Any] | None
         asked.tell(rows.extras["id"], told, failed=failed)
         seconds.append((asking + time.process_time() - began) / n)
         used += n
-    volume = hypervolume(torch.cat(true), problem.reference_point, directions=problem.directions)
+    volume = hypervolume(torch.cat(true), point, directions=problem.directions)
     proposals = seconds[2:]  # neither the Sobol points nor the first call of the model
     return {"seed": seed, "hypervolume": float(volume), "seconds": sum(proposals) / len(proposals)}
 
@@ -184,18 +205,60 @@ def failing(*, quick: bool) -> Measurement:
 
 
 def engineering(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """Four problems of engineering."""
-    return Measurement(None, "", "", [], "not run yet: the peer takes an hour of CPU")
+    """Four problems of engineering: hypervolume and cost beside BoTorch's loop."""
+    seeds, middle, worst, short, runs = tuple(range(1000, 1000 + FEW)), [], [], [], {}
+    for name in ENGINEERING:
+        ours, theirs = (searched(name, method, seeds) for method in ("bayesian", PEER))
+        found, peers = ([run["hypervolume"] for run in runs_] for runs_ in (ours, theirs))
+        ratios = [b["seconds"] / a["seconds"] for a, b in zip(ours, theirs, strict=True)]
+        ratio, gap = statistics.median(ratios), statistics.median(found) - statistics.median(peers)
+        middle.append(
+            f"{name} {statistics.median(found):.6g} (BoTorch {statistics.median(peers):.6g}), {ratio:.0f}x less CPU"
+        )
+        worst.append(f"{name} {min(found):.6g} (BoTorch {min(peers):.6g}), {min(ratios):.0f}x")
+        short += [f"{name}: {-gap:.3g}"] * (gap < 0) + [f"{name}: {ratio:.1f}x"] * (ratio < 5)
+        runs[name] = {"bayesian": ours, PEER: theirs}
+    return Measurement(not short, "; ".join(middle), "; ".join(worst), list(seeds), "; ".join(short), {"runs": runs})
 
 
-def twenty_columns(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """ZDT with twenty columns."""
-    return Measurement(None, "", "", [], "the mode for many columns does not exist yet")
+def twenty_columns(*, quick: bool) -> Measurement:
+    """The logarithm of what the hypervolume lacks of that of pymoo's 100 points, on ZDT with twenty columns."""
+    from pymoo.problems import get_problem as pymoo_problem
+
+    middle, worst, short, runs = [], [], [], {}
+    for name, bar in COLUMNS.items():
+        front = torch.as_tensor(pymoo_problem(name).pareto_front())
+        assert len(front) == 100
+        most = float(hypervolume(front, TASKS[name].reference_point, directions="min"))
+        runs[name] = searched(name, "bayesian", _seeds(quick))
+        gaps = [most - run["hypervolume"] for run in runs[name]]
+        logarithms = [math.log(gap) if gap > 0 else -math.inf for gap in gaps]
+        median = statistics.median(logarithms)
+        middle.append(f"{name} {median:.2f} ({statistics.median(run['seconds'] for run in runs[name]):.2f} s)")
+        worst.append(f"{name} {max(logarithms):.2f}")
+        short += [f"{name}: {median - bar:.2f}"] * (median > bar)
+    return Measurement(
+        not short, "; ".join(middle), "; ".join(worst), list(_seeds(quick)), "; ".join(short), {"runs": runs}
+    )
 
 
 def six_objectives(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """DTLZ2 with six objectives."""
-    return Measurement(None, "", "", [], "`bayesian` takes four objectives so far")
+    """DTLZ2 with six objectives: hypervolume beside BoTorch's qLogNParEGO, and cost."""
+    seeds = tuple(range(1000, 1000 + FEW))
+    ours, theirs = (searched("six objectives", method, seeds) for method in ("bayesian", PAREGO))
+    found, peers = ([run["hypervolume"] for run in runs] for runs in (ours, theirs))
+    seconds, their_seconds = (statistics.median(run["seconds"] for run in runs) for runs in (ours, theirs))
+    gap = statistics.median(found) - statistics.median(peers)
+    short = [f"hypervolume: {-gap:.3g}"] * (gap < 0) + [f"seconds: {seconds - 1:.2f}"] * (seconds > 1)
+    return Measurement(
+        not short,
+        f"{statistics.median(found):.4g} (qLogNParEGO {statistics.median(peers):.4g}), {seconds:.2f} s a proposal "
+        f"(qLogNParEGO {their_seconds:.2f} s)",
+        f"{min(found):.4g} (qLogNParEGO {min(peers):.4g}), {max(run['seconds'] for run in ours):.2f} s",
+        list(seeds),
+        "; ".join(short),
+        {"runs": {"bayesian": ours, PAREGO: theirs}},
+    )
 
 
 def set_learning(*, quick: bool) -> Measurement:  # noqa: ARG001

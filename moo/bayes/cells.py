@@ -63,8 +63,6 @@ def _sweep(points: Tensor, reference_point: Tensor) -> tuple[Tensor, Tensor]:
         first = last
         while first and ys[first - 1] <= y:
             first -= 1
-        if ys[last] >= y:  # of equals in the third objective, a later one can be covered
-            continue
         began = xs[first - 1] if first else left
         for i in range(first, last + 1):
             if tops[i] > z:

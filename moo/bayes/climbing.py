@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager as ContextManager
 
 import numpy as np
 import torch
@@ -25,10 +26,10 @@ def climb(
             from, `[b]`. Where a value is not finite, the step is taken back.
         starts: `[k, p]`.
         bounds: Lower and upper ends, `[2, p]`.
-        iterations: At most, of each.
+        iterations: At most, of each; one is always made.
 
     Returns:
-        Rows `[k, p]` and their values `[k]`.
+        Rows `[k, p]` and their values `[k]`, minus infinity where none was finite.
     """
 
     def cost(flat: np.ndarray, batch_indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -40,12 +41,19 @@ def climb(
 
     ends = bounds.cpu().double().numpy().T
     begun = np.clip(starts.detach().cpu().numpy(), ends[:, 0], ends[:, 1])
-    with _blas().limit(limits=1, user_api="blas"):  # the optimiser's tiny products wait for each other on several
+    with one_blas_thread():
         rows, costs, _ = fmin_l_bfgs_b_batched(
             cost, begun, bounds=ends, maxiter=iterations, factr=PRECISION, pass_batch_indices=True
         )
     found = torch.as_tensor(np.clip(np.stack(rows), ends[:, 0], ends[:, 1])).to(starts)
-    return found, -torch.as_tensor(np.asarray(costs, dtype=np.float64)).to(starts)
+    values = -torch.as_tensor(np.asarray(costs, dtype=np.float64)).to(starts)
+    return found, torch.where(values <= -WORST, -torch.inf, values)
+
+
+def one_blas_thread() -> ContextManager[object]:
+    """One thread for the optimisers' tiny products, which wait for each other on several."""
+    limited: ContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limited
 
 
 @functools.cache

@@ -23,6 +23,7 @@ KERNELS = ("matern", "rbf")
 NOISE_FLOOR = 1e-6  # variance of standardised values below which noise is not told from rounding
 JITTER = 1e-8  # added to the diagonal, so that the factorisation exists
 LENGTHSCALES = (0.025, 1e3)
+NOISE_PRIOR = (-4.0, 1.0)  # mean and standard deviation of the logarithm of the noise's variance
 LOG_SCALE_SD = 1.0  # of the prior of the logarithm of the output scale, around 0
 ITERATIONS = 60
 
@@ -76,6 +77,7 @@ class Data:
         observed: Bool `[m, n]`.
         noise: Known variances of standardised values `[m, n]`, added to what is learned.
         learned: Where noise is learned, bool `[m, n]`.
+        noise_prior: Mean and standard deviation of the logarithm of the learned variance, before anything is seen.
     """
 
     inputs: Tensor
@@ -83,6 +85,7 @@ class Data:
     observed: Tensor
     noise: Tensor
     learned: Tensor
+    noise_prior: tuple[float, float] = NOISE_PRIOR
 
 
 def log_density(data: Data, kernel: str, parameters: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,10 +124,12 @@ def log_density(data: Data, kernel: str, parameters: Tensor, which: Tensor) -> t
     gradient[:, d + 2] = weights.sum(1)
     centre = math.sqrt(2) + 0.5 * math.log(d)
     lengths, noises, scales = parameters[:, :d], parameters[:, d], parameters[:, d + 1]
-    value = value - ((lengths - centre).square() / 6 + lengths).sum(1) - (noises + 4).square() / 2 - noises
+    value = value - ((lengths - centre).square() / 6 + lengths).sum(1)
+    usual, stray = data.noise_prior
+    value = value - (noises - usual).square() / (2 * stray**2) - noises
     value = value - scales.square() / (2 * LOG_SCALE_SD**2)
     gradient[:, :d] -= (lengths - centre) / 3 + 1
-    gradient[:, d] -= noises + 5
+    gradient[:, d] -= (noises - usual) / stray**2 + 1
     gradient[:, d + 1] -= scales / LOG_SCALE_SD**2
     failed = info > 0
     value = torch.where(failed | ~torch.isfinite(value), -torch.inf, value)
@@ -140,7 +145,13 @@ def first_guess(m: int, d: int, like: Tensor) -> Tensor:
 
 
 def fit(
-    data: Data, kernel: str, starts: Tensor, *, scaled: bool = True, iterations: int = ITERATIONS
+    data: Data,
+    kernel: str,
+    starts: Tensor,
+    *,
+    scaled: bool = True,
+    shortest: float = LENGTHSCALES[0],
+    iterations: int = ITERATIONS,
 ) -> tuple[Tensor, Tensor]:
     """The likeliest hyperparameters, from several starts each: all objectives and starts as one batch of L-BFGS-B.
 
@@ -149,6 +160,7 @@ def fit(
         kernel: Which.
         starts: `[s, m, d + 3]`.
         scaled: Whether the output scale is learned; else it stays 1.
+        shortest: The least lengthscale.
         iterations: Of the optimiser, at most; 0: the best of the starts.
 
     Returns:
@@ -157,7 +169,7 @@ def fit(
     s, m, p = starts.shape
     objective = torch.arange(m, device=starts.device).repeat(s)
     low, high = starts.new_empty(p), starts.new_empty(p)
-    low[:-3], high[:-3] = math.log(LENGTHSCALES[0]), math.log(LENGTHSCALES[1])
+    low[:-3], high[:-3] = math.log(shortest), math.log(LENGTHSCALES[1])
     low[-3], high[-3] = math.log(NOISE_FLOOR), 1.0
     low[-2], high[-2] = (-6.0, 6.0) if scaled else (0.0, 0.0)
     low[-1], high[-1] = -5.0, 5.0
@@ -187,6 +199,8 @@ class GaussianProcesses(Model):  # type: ignore[misc]
         std: Known standard deviations of the noise `[n, m]`, NaN where it is to be learned; None: everywhere.
         kernel: `"matern"` (smoothness 5/2) or `"rbf"`.
         scaled: Whether the output scale is learned.
+        noise_prior: Mean and standard deviation of the logarithm of the noise's variance in standardised values.
+        shortest: The least lengthscale, in sides of the cube.
         noisy: Whether noise is learned where it is not known; else values are exact up to rounding.
         starts: Hyperparameters to begin the fit with, `[s, m, d + 3]`; None: one guess.
         iterations: Of the fit, at most; 0: the likeliest of `starts` are the hyperparameters.
@@ -204,14 +218,21 @@ class GaussianProcesses(Model):  # type: ignore[misc]
         std: Tensor | None = None,
         kernel: str = "matern",
         scaled: bool = True,
+        shortest: float = LENGTHSCALES[0],
         noisy: bool = True,
+        noise_prior: tuple[float, float] = NOISE_PRIOR,
         starts: Tensor | None = None,
         iterations: int = ITERATIONS,
     ) -> None:
         super().__init__()
         if kernel not in KERNELS:
             raise ValueError(unknown_name("kernel", kernel, KERNELS))
-        check_matrix("values", values, rows=len(inputs))
+        check_matrix("values", values, rows=check_matrix("inputs", inputs).shape[0])
+        m, d = values.shape[1], inputs.shape[1]
+        if std is not None:
+            check_matrix("std", std, rows=len(inputs), columns=m)
+        if starts is not None and starts.shape[1:] != (m, d + 3):
+            raise ValueError(f"`starts` should have shape [s, {m}, {d + 3}]. Found {list(starts.shape)}.")
         if not torch.isfinite(inputs).all():
             raise ValueError("`inputs` should be finite. Some are not.")
         observed = torch.isfinite(values)
@@ -232,12 +253,14 @@ class GaussianProcesses(Model):  # type: ignore[misc]
             observed.T.contiguous(),
             (variances + exact).T.contiguous(),
             learned.T.contiguous(),
+            noise_prior,
         )
-        m, d = values.shape[1], inputs.shape[1]
         if starts is None:
             starts = first_guess(m, d, inputs)[None]
         self.kernel = kernel
-        self.hyperparameters, self.density = fit(self.data, kernel, starts, scaled=scaled, iterations=iterations)
+        self.hyperparameters, self.density = fit(
+            self.data, kernel, starts, scaled=scaled, shortest=shortest, iterations=iterations
+        )
         self._condition(self.data, self.data.values[:, :, None])
 
     def _condition(self, data: Data, values: Tensor) -> None:
@@ -254,7 +277,7 @@ class GaussianProcesses(Model):  # type: ignore[misc]
         self._whitening = torch.linalg.solve_triangular(factor, identity, upper=False) * mask[:, None, :]
         residual = (values - self.hyperparameters[:, d + 2, None, None]) * mask[:, :, None]
         self._weights = self._whitening.mT @ (self._whitening @ residual)
-        self._rows = data
+        self._rows, self._versions = data, values
 
     # ------------------------------------------------------------------------------------------ predictions
     @property
@@ -297,7 +320,9 @@ class GaussianProcesses(Model):  # type: ignore[misc]
     ) -> Any:
         """BoTorch's face of `joint`: the posterior of rows `[..., q, d]`."""
         means, covariances = self.joint(X)
-        if observation_noise is True:
+        if isinstance(observation_noise, Tensor):
+            raise ValueError("`observation_noise` should be true or false: noise of one's own is not taken.")
+        if observation_noise:
             noise = (self.noise_variance + JITTER) * self.spread.square()
             covariances = covariances + torch.diag_embed(noise[:, None].expand(-1, X.shape[-2]))
         q = X.shape[-2]
@@ -313,7 +338,10 @@ class GaussianProcesses(Model):  # type: ignore[misc]
         return draws(*self.joint(rows), normal)
 
     def conditioned(self, rows: Tensor, values: Tensor) -> GaussianProcesses:
-        """The same processes, told noise-free values `[s, k, m]` of further rows `[k, d]` in s versions."""
+        """The same processes, told noise-free values `[s, k, m]` of further rows `[k, d]` in s versions.
+
+        Where they were told versions before, these are as many, each going on from its own.
+        """
         told = ((values - self.centre) / self.spread).permute(2, 1, 0)  # [m, k, s]
         before = self._rows
         more = before.observed.new_ones(self.num_outputs, len(rows))
@@ -324,7 +352,7 @@ class GaussianProcesses(Model):  # type: ignore[misc]
             torch.cat([before.noise, torch.full_like(told[:, :, 0], NOISE_FLOOR)], dim=1),
             torch.cat([before.learned, ~more], dim=1),
         )
-        old = before.values[:, :, None].expand(-1, -1, told.shape[2])
+        old = self._versions.expand(-1, -1, told.shape[2])
         other: GaussianProcesses = self.__class__.__new__(self.__class__)
         Model.__init__(other)
         for name in ("centre", "spread", "kernel", "hyperparameters", "density", "data"):

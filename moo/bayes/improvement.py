@@ -16,6 +16,7 @@ from botorch.acquisition.acquisition import AcquisitionFunction
 from botorch.models.model import Model
 from botorch.utils.transforms import t_batch_mode_transform
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from moo.bayes.cells import joined_cells
 from moo.bayes.surrogates import FromModel, Surrogate
@@ -43,6 +44,7 @@ class _LogGain(torch.autograd.Function):
         return torch.where(z > 0, gain.log(), below)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (slope,) = ctx.saved_tensors
         inwards: Tensor = grad * slope
@@ -56,7 +58,9 @@ def log_gain(z: Tensor) -> Tensor:
     return result
 
 
-def log_improvement(means: Tensor, sd: Tensor, lower: Tensor, upper: Tensor, real: Tensor | None = None) -> Tensor:
+def log_improvement(
+    means: Tensor, sd: Tensor, lower: Tensor, upper: Tensor, real: Tensor | None = None, *, mean: bool = True
+) -> Tensor:
     """The logarithm of the expected improvement of the hypervolume.
 
     Args:
@@ -64,69 +68,82 @@ def log_improvement(means: Tensor, sd: Tensor, lower: Tensor, upper: Tensor, rea
         sd: Their standard deviations, `[n, m]`, positive.
         lower, upper: Disjoint boxes of what is not dominated, `[s, c, m]`; upper ends may be infinite.
         real: Which boxes count, bool `[s, c]`; None: all.
+        mean: Whether to average over the s versions.
 
     Returns:
-        `[n]`: the expectation is the mean over the s versions.
+        `[n]`, the logarithm of the mean over the versions; else `[s, n]`.
     """
-    versions = len(means)
     total: Tensor | None = None
     for j in range(means.shape[2]):  # few objectives: each a matrix over versions, points and boxes
-        mean, spread = means[:, :, j, None], sd[None, :, j, None]
+        centre, spread = means[:, :, j, None], sd[None, :, j, None]
         low, high = lower[:, None, :, j], upper[:, None, :, j]
-        part = log_gain((mean - low) / spread) + spread.log()
+        part = log_gain((centre - low) / spread) + spread.log()
         limited = torch.isfinite(high)
         if limited.any():
-            above = log_gain((mean - torch.where(limited, high, 0.0)) / spread) + spread.log()
+            above = log_gain((centre - torch.where(limited, high, 0.0)) / spread) + spread.log()
             loss = (above - part).clamp_max(-1e-15)
             part = part + torch.where(limited, torch.log(-torch.expm1(loss)), 0.0)
         total = part if total is None else total + part
     assert total is not None
     if real is not None:
         total = total.masked_fill(~real[:, None, :], -torch.inf)
-    return torch.logsumexp(total.movedim(1, 0).flatten(1), dim=1) - math.log(versions)
+    logarithms = torch.logsumexp(total, dim=2)
+    return log_mean(logarithms) if mean else logarithms
+
+
+def log_feasibility(means: Tensor, sd: Tensor) -> Tensor | float:
+    """The logarithm of the probability that independent normal constraints are `<= 0`, `[s, n]`; 0 of none.
+
+    Args:
+        means: `[s, n, c]`.
+        sd: `[n, c]`.
+    """
+    return torch.special.log_ndtr(-means / sd).sum(dim=-1) if means.shape[-1] else 0.0
 
 
 class LogExpectedHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
     """The logarithm of the expected improvement of the hypervolume, without Monte Carlo: a function of BoTorch.
 
+    With constraints it is that of the improvement where these hold: the product with the probability that they do
+    (Gardner, Kusner, Xu, Weinberger and Cunningham 2014), as all processes are independent.
+
     Args:
-        model: A surrogate, or any model of BoTorch whose posterior has independent objectives, maximised.
-        reference_point: `[m]`.
-        front: Points found so far, `[n, m]`, or `[s, n, m]` in as many versions as the model was told.
+        model: A surrogate, or any model of BoTorch whose posterior has independent outputs: objectives, maximised, and
+            then constraints, feasible where `<= 0`.
+        reference_point: `[m]`; the outputs after the first m are constraints.
+        front: Feasible points found so far, `[n, m]`, or `[s, n, m]` in as many versions as the model was told.
     """
 
     def __init__(self, model: Model | Surrogate, reference_point: Tensor, front: Tensor) -> None:
         super().__init__(model if isinstance(model, Model) else None)
         self.surrogate: Surrogate = model if isinstance(model, Surrogate) else FromModel(model)
+        self.num_objectives = len(reference_point)
         versions = front if front.ndim == 3 else front[None]
         self.lower, self.upper, self.real = joined_cells(versions, reference_point.to(front))
 
     def value(self, rows: Tensor, versions: int | None = None) -> Tensor:
-        """The values `[n]` of rows `[n, d]`, of the first so many versions; None: of all."""
+        """The values `[n]` of rows `[n, f]`, the mean over the first so many versions; None: over all."""
         means, sd = self.surrogate.moments(rows)
-        which = slice(versions)
-        return log_improvement(means[which], sd, self.lower[which], self.upper[which], self.real[which])
+        m, which = self.num_objectives, slice(versions)
+        means = means[which]
+        gain = log_improvement(
+            means[..., :m], sd[:, :m], self.lower[which], self.upper[which], self.real[which], mean=False
+        )
+        return log_mean(gain + log_feasibility(means[..., m:], sd[:, m:]))
+
+    def improvements(self, values: Tensor) -> Tensor:
+        """What points add to the hypervolume: `[s, k]` of outputs `[s, k, m + c]`, drawn or observed."""
+        m = self.num_objectives
+        inside = torch.minimum(values[:, :, None, :m], self.upper[:, None]) - self.lower[:, None]
+        volumes = inside.clamp_min(0).prod(dim=-1) * self.real[:, None, :]
+        return volumes.sum(dim=2) * (values[..., m:] <= 0).all(dim=-1)
 
     @t_batch_mode_transform(expected_q=1)  # type: ignore[untyped-decorator]
     def forward(self, X: Tensor) -> Tensor:
-        """The values `[b]` of single points `[b, 1, d]`."""
+        """The values `[b]` of single points `[b, 1, f]`."""
         return self.value(X.squeeze(-2))
 
 
-def improvement_sd(
-    means: Tensor, sd: Tensor, lower: Tensor, upper: Tensor, real: Tensor | None, normal: Tensor
-) -> Tensor:
-    """The standard deviation of the improvement at one point, a number, from draws.
-
-    Args:
-        means: `[s, m]`.
-        sd: `[m]`.
-        lower, upper, real: As in `log_improvement`.
-        normal: Independent standard normal numbers, `[k, m]`.
-    """
-    drawn = means[:, None, :] + sd * normal  # [s, k, m]
-    sides = (torch.minimum(drawn[:, :, None, :], upper[:, None]) - lower[:, None]).clamp_min(0)
-    volumes = sides.prod(dim=-1)
-    if real is not None:
-        volumes = torch.where(real[:, None, :], volumes, 0.0)
-    return volumes.sum(dim=2).std()
+def log_mean(logarithms: Tensor) -> Tensor:
+    """The logarithm of the mean over the first dimension."""
+    return torch.logsumexp(logarithms, dim=0) - math.log(len(logarithms))

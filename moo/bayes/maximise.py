@@ -1,4 +1,4 @@
-"""The search for the point of the unit cube where an acquisition function is largest."""
+"""The search for the row of a space where an acquisition function is largest."""
 
 from __future__ import annotations
 
@@ -9,9 +9,63 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from moo.bayes.climbing import climb
+from moo.bayes.columns import Columns
+from moo.bayes.limits import Limits
+from moo.bayes.worth import Worth
 
 NEAR = 0.05  # standard deviation of steps away from good points
 EAGERNESS = 2.0  # how strongly starts are drawn towards larger values
+HOPS = 8  # steps among discrete columns, at most
+SCREENING = 8  # versions of what is not known that starts are chosen by
+
+
+def best_rows(
+    worth: Worth,
+    columns: Columns,
+    good: Tensor,
+    stream: torch.Generator,
+    *,
+    raw: int,
+    restarts: int,
+    iterations: int,
+    limits: Limits | None = None,
+) -> Tensor:
+    """Rows of the unit cube `[k, d]`, whole columns on their levels, the most worth first.
+
+    Sobol points and points near good ones are screened; from some of them the smooth columns climb; then one discrete
+    column after the other steps to where it is worth more, and the smooth ones climb again.
+
+    Args:
+        worth: What is maximised.
+        columns: Of the space.
+        good: Rows that are good so far, `[k, d]`.
+        stream: Of what is drawn.
+        raw: Sobol points.
+        restarts: Climbs.
+        iterations: Of a climb, at most.
+        limits: That every row has to keep.
+    """
+
+    def climbed(starts: Tensor) -> Tensor:
+        if not columns.smooth:
+            return starts
+        ways = maximise if limits is None else limits.maximise
+        return columns.snapped(ways(worth, starts, columns.smooth, iterations=iterations)[0])
+
+    points = raw_points(good.cpu(), columns.space.dim, raw, stream)
+    points[raw:] = columns.stirred(points[raw:], stream)
+    points = columns.snapped(points.to(columns.device))
+    if limits is not None:
+        inside = limits.evenly(raw // 4, int(torch.randint(2**31 - 1, (1,), generator=stream))).to(points)
+        points = torch.cat([points[limits.allowed(points)], inside])
+    with torch.no_grad():
+        values = worth(points, SCREENING)
+    starts = points[choose_starts(values.cpu(), restarts, stream).to(points.device)]
+    found = climbed(starts)
+    if columns.discrete:
+        found = torch.cat([_hopped(worth, columns, row, climbed, limits) for row in found[:2]])
+    found = torch.cat([found, points[values.argsort(descending=True, stable=True)]])
+    return found if limits is None else found[limits.allowed(found)]
 
 
 def raw_points(good: Tensor, dim: int, count: int, stream: torch.Generator) -> Tensor:
@@ -30,25 +84,60 @@ def choose_starts(values: Tensor, count: int, stream: torch.Generator) -> Tensor
     finite = torch.where(torch.isfinite(values), values, values[torch.isfinite(values)].amin())
     eager = torch.exp(EAGERNESS * (finite - finite.mean()) / finite.std().clamp_min(1e-9))
     best = int(values.argmax())
+    if min(count, len(values)) == 1:
+        return torch.tensor([best])
     eager[best] = 0
     others = torch.multinomial(eager + 1e-300, min(count, len(values)) - 1, generator=stream)
     return torch.cat([torch.tensor([best]), others])
 
 
-def maximise(function: Callable[[Tensor], Tensor], starts: Tensor, *, iterations: int) -> tuple[Tensor, Tensor]:
+def maximise(worth: Worth, starts: Tensor, free: list[int], *, iterations: int) -> tuple[Tensor, Tensor]:
     """Local maxima of a differentiable function of rows `[n, d]` of the unit cube, from all starts at once.
+
+    Args:
+        worth: The function.
+        starts: `[k, d]`.
+        free: The columns that may change.
+        iterations: Of each climb, at most.
 
     Returns:
         Rows `[k, d]` and their values `[k]`, the largest first.
     """
 
-    def slope(rows: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    def slope(rows: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         rows = rows.requires_grad_(True)
-        values = function(rows)
+        values = worth(_filled(starts[which], free, rows))
         (gradients,) = torch.autograd.grad(values.sum(), rows)
         return values.detach(), gradients
 
-    bounds = torch.stack([torch.zeros_like(starts[0]), torch.ones_like(starts[0])])
-    found, values = climb(slope, starts, bounds, iterations=iterations)
+    bounds = torch.stack([starts.new_zeros(len(free)), starts.new_ones(len(free))])
+    found, values = climb(slope, starts[:, free], bounds, iterations=iterations)
     order = values.argsort(descending=True, stable=True)
-    return found[order], values[order]
+    return _filled(starts, free, found)[order], values[order]
+
+
+def _filled(rows: Tensor, free: list[int], values: Tensor) -> Tensor:
+    """Rows with other values in some columns."""
+    if len(free) == rows.shape[1]:
+        return values
+    return rows.index_copy(1, torch.tensor(free, device=rows.device), values)
+
+
+def _hopped(
+    worth: Worth, columns: Columns, row: Tensor, climbed: Callable[[Tensor], Tensor], limits: Limits | None
+) -> Tensor:
+    """The way `[k, d]` from a row to where no step of one discrete column is worth more, its end first."""
+    way = [row]
+    for _ in range(HOPS):
+        near = columns.neighbours(way[0])
+        if limits is not None:
+            near = near[limits.allowed(near)]
+        if not len(near):
+            break
+        with torch.no_grad():
+            values = worth(torch.cat([way[0][None], near]))
+        best = int(values.argmax())
+        if best == 0:
+            break
+        way.insert(0, climbed(near[best - 1 : best])[0])
+    return torch.stack(way)

@@ -9,10 +9,14 @@ import torch
 from botorch.models.model import Model
 from torch import Tensor
 
-from moo.bayes.gaussian_processes import draws
+from moo.bayes.gaussian_processes import JITTER, draws
 from moo.registry import resolve
 
-SURROGATES = {"batched": "", "botorch": "moo.bayes.surrogates:botorch_processes"}  # the first is our own
+SURROGATES = {
+    "batched": "",  # our own
+    "botorch": "moo.bayes.surrogates:botorch_processes",
+    "saas": "moo.bayes.surrogates:sparse_processes",
+}
 
 
 @runtime_checkable
@@ -26,11 +30,11 @@ class Surrogate(Protocol):
         ...
 
     def samples(self, rows: Tensor, normal: Tensor) -> Tensor:
-        """Joint draws `[k, q, m]` of noise-free values at rows `[q, d]`, made of `normal [k, q, m]`."""
+        """Joint draws `[k, q, m]` at rows `[q, d]`, of the first version and noise-free, made of `normal [k, q, m]`."""
         ...
 
     def conditioned(self, rows: Tensor, values: Tensor) -> Surrogate:
-        """The same belief, told noise-free values `[s, k, m]` of rows `[k, d]` in s versions."""
+        """The same belief, told noise-free values `[s, k, m]` of further rows `[k, d]` in s versions."""
         ...
 
 
@@ -47,29 +51,47 @@ class FromModel:
         self.model, self.rows, self.values = model, rows, values
         self.num_outputs: int = model.num_outputs
 
+    def _prior(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The model's own means `[..., m, q]` and covariances `[..., m, q, q]` of rows `[..., q, d]`."""
+        law: Any = self.model.posterior(rows).distribution
+        m, q = self.num_outputs, rows.shape[-2]
+        if m == 1:
+            return law.mean.unsqueeze(-2), law.covariance_matrix.unsqueeze(-3)
+        apart = law.covariance_matrix.unflatten(-1, (q, m) if law._interleaved else (m, q))
+        apart = apart.unflatten(-3, (q, m) if law._interleaved else (m, q))
+        if law._interleaved:  # [..., q, m, q, m]
+            apart = apart.transpose(-4, -3).transpose(-2, -1)
+        return law.mean.mT, apart.diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
+
     def _joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Means `[..., m, q]` and covariances `[..., m, q, q]` of rows `[..., q, d]`."""
-        parts = [self.model.posterior(rows, output_indices=[j]).distribution for j in range(self.num_outputs)]
-        return torch.stack([p.mean for p in parts], -2), torch.stack([p.covariance_matrix for p in parts], -3)
+        """Means `[s, ..., m, q]` and covariances `[..., m, q, q]` of rows `[..., q, d]`, given what was told."""
+        if self.rows is None or self.values is None:
+            means, covariances = self._prior(rows)
+            return means[None], covariances
+        q, k = rows.shape[-2], len(self.rows)
+        means, covariances = self._prior(torch.cat([rows, self.rows.expand(*rows.shape[:-2], k, -1)], dim=-2))
+        jitter = JITTER * covariances.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True)
+        among = covariances[..., q:, q:] + torch.diag_embed(jitter.expand(*jitter.shape[:-1], k))
+        cross = covariances[..., q:, :q]
+        gains = torch.cholesky_solve(cross, torch.linalg.cholesky(among))  # [..., m, k, q]
+        told = self.values.mT  # [s, m, k]
+        told = told.reshape(len(told), *[1] * (means.ndim - 2), *told.shape[1:])
+        moved = ((told - means[..., q:]).unsqueeze(-2) @ gains).squeeze(-2)
+        return means[..., :q] + moved, covariances[..., :q, :q] - cross.mT @ gains
 
     def moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        if self.rows is None or self.values is None:
-            posterior = self.model.posterior(rows.unsqueeze(-2))
-            return posterior.mean.squeeze(-2)[None], posterior.variance.squeeze(-2).clamp_min(1e-24).sqrt()
-        told = self.rows.expand(len(rows), -1, -1)
-        means, covariances = self._joint(torch.cat([rows.unsqueeze(-2), told], dim=-2))  # [n, m, 1 + k]
-        jitter = 1e-8 * covariances.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True)
-        among = covariances[..., 1:, 1:] + torch.diag_embed(jitter.expand(*jitter.shape[:-1], len(self.rows)))
-        gains = torch.cholesky_solve(covariances[..., 1:, :1], torch.linalg.cholesky(among)).squeeze(-1)  # [n, m, k]
-        surprise = self.values.permute(0, 2, 1)[:, None] - means[None, ..., 1:]  # [s, n, m, k]
-        left = covariances[..., 0, 0] - (gains * covariances[..., 1:, 0]).sum(-1)
-        return means[..., 0] + (gains * surprise).sum(-1), left.clamp_min(1e-24).sqrt()
+        means, covariances = self._joint(rows.unsqueeze(-2))
+        return means.squeeze(-1), covariances[..., 0, 0].clamp_min(1e-24).sqrt()
 
     def samples(self, rows: Tensor, normal: Tensor) -> Tensor:
-        return draws(*self._joint(rows), normal)
+        means, covariances = self._joint(rows)
+        return draws(means[0], covariances, normal)
 
     def conditioned(self, rows: Tensor, values: Tensor) -> FromModel:
-        return FromModel(self.model, rows, values)
+        if self.rows is None or self.values is None:
+            return FromModel(self.model, rows, values)
+        before = self.values.expand(len(values), -1, -1)
+        return FromModel(self.model, torch.cat([self.rows, rows]), torch.cat([before, values], dim=1))
 
 
 def surrogate_maker(name: str) -> Callable[[Tensor, Tensor], Model]:
@@ -87,16 +109,30 @@ def surrogate_maker(name: str) -> Callable[[Tensor, Tensor], Model]:
 
 
 def botorch_processes(inputs: Tensor, values: Tensor) -> Model:
-    """BoTorch's `SingleTaskGP`, one per objective, with its defaults, standardised values and its own fit."""
+    """BoTorch's `SingleTaskGP`, one per output, with its defaults, standardised values and its own fit."""
+    from botorch.models import SingleTaskGP
+
+    return _fitted(SingleTaskGP, inputs, values)
+
+
+def sparse_processes(inputs: Tensor, values: Tensor) -> Model:
+    """BoTorch's additive MAP-SAAS processes, one per output: few of many columns matter (2103.00349)."""
+    from botorch.models.map_saas import AdditiveMapSaasSingleTaskGP
+
+    return _fitted(AdditiveMapSaasSingleTaskGP, inputs, values)
+
+
+def _fitted(kind: Any, inputs: Tensor, values: Tensor) -> Model:
+    """One fitted model of BoTorch per output, of the rows where that was observed."""
     from botorch.fit import fit_gpytorch_mll
-    from botorch.models import ModelListGP, SingleTaskGP
+    from botorch.models import ModelListGP
     from botorch.models.transforms import Standardize
     from gpytorch.mlls import SumMarginalLogLikelihood
 
     parts: list[Any] = []
     for j in range(values.shape[1]):
         seen = torch.isfinite(values[:, j])
-        parts.append(SingleTaskGP(inputs[seen], values[seen, j : j + 1], outcome_transform=Standardize(1)))
+        parts.append(kind(inputs[seen], values[seen, j : j + 1], outcome_transform=Standardize(1)))
     model = ModelListGP(*parts)
     fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from botorch.utils.sampling import draw_sobol_normal_samples
@@ -12,20 +12,25 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from moo.base import Candidates, Setting
+from moo.bayes.borrowed import BORROWED, CONSTRAINED, best_of_borrowed, borrowed
+from moo.bayes.columns import Columns
 from moo.bayes.feasibility import SuccessModel
 from moo.bayes.gaussian_processes import ITERATIONS, KERNELS, GaussianProcesses, first_guess
-from moo.bayes.improvement import LogExpectedHypervolumeImprovement, improvement_sd, log_improvement
-from moo.bayes.maximise import choose_starts, maximise, raw_points
+from moo.bayes.improvement import LogExpectedHypervolumeImprovement
+from moo.bayes.limits import Limits
+from moo.bayes.maximise import best_rows
+from moo.bayes.radial import RadialHypervolumeImprovement
 from moo.bayes.surrogates import FromModel, Surrogate, surrogate_maker
 from moo.dominance import non_dominated
 from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.seeding import child_seed, quiet_fork, torch_generator
 
+BOXES = 4  # objectives up to which the free part of their space is cut into boxes; beyond, rays
+ENUMERABLE = 65_536  # rows of a space up to which what has not been tried yet is looked up
 ALIKE = 1e-6  # rows of the unit cube nearer than this in every column are the same proposal
 EVERY_FIT = 200  # rows up to which every proposal fits anew; beyond, when there are 2.5 % more
 COLD_FITS = 5  # how often a fit begins from the prior too, not only from the last one
-SCREENING = 8  # fantasies that the starts are chosen by
 DRAWS = 512  # of a proposal's values, for the standard deviation of its gain
 
 
@@ -41,17 +46,19 @@ class Bayesian:
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("vector",)
-    columns: ClassVar[tuple[str, ...]] = ("real", "integer")
+    columns: ClassVar[tuple[str, ...]] = ("real", "integer", "categorical")
     encodings: ClassVar[tuple[str, ...]] = ()
-    max_objectives: ClassVar[int | None] = 4
-    constraints: ClassVar[bool] = False
+    max_objectives: ClassVar[int | None] = 10
+    constraints: ClassVar[bool] = True
     uses_preferences: ClassVar[bool] = False
     schedules_by_budget: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {
         "batch": Option(1, low=1, high=100, help="points of a proposal, chosen one after the other"),
         "initial_points": Option(0, low=0, high=10_000, help="Sobol points first; 0: max(2 (d + 1), 10)"),
         "centre": Option(False, help="begin with the centre of the space"),
-        "surrogate": Option("batched", help="batched, botorch, or module:function(inputs, values) -> a BoTorch model"),
+        "limits": Option(None, help="rows a_1 ... a_d b: propose only where a_1 x_1 + ... + a_d x_d <= b"),
+        "acquisition": Option("auto", choices=("auto", *BORROWED), help="auto: our own; else BoTorch's of that name"),
+        "surrogate": Option("batched", help="batched, botorch, saas, or module:function(inputs, values)"),
         "kernel": Option("auto", choices=("auto", *KERNELS), help="auto: matern, or rbf where values are noisy"),
         "output_scale": Option(True, help="learn how far values stray, beside how fast"),
         "noise": Option("auto", choices=("auto", "learned", "none"), help="auto: learned where the problem is noisy"),
@@ -76,6 +83,8 @@ class Bayesian:
         batch: int,
         initial_points: int,
         centre: bool,
+        limits: Any,
+        acquisition: str,
         surrogate: str,
         kernel: str,
         output_scale: bool,
@@ -86,8 +95,12 @@ class Bayesian:
     ) -> None:
         self.problem = problem
         self._seed, self._device = seed, device
+        self._columns = Columns(problem.space, device)
         self._batch, self._centre = batch, centre
         self._first = initial_points or max(2 * (problem.space.dim + 1), 10)
+        self._borrowed = "" if acquisition == "auto" else acquisition
+        self._limits = None if limits is None else Limits(self._columns, limits)
+        self._check_borrowed()
         self._make = None if surrogate == "batched" else surrogate_maker(surrogate)
         self._kernel, self._scaled, self._noise = kernel, output_scale, noise
         self._raw, self._restarts, self._fantasies = raw_samples, restarts, fantasies
@@ -98,6 +111,16 @@ class Bayesian:
         self._asked = 0
         self._pending: dict[int, list[float]] = {}  # id -> row asked for and not told yet
         self._fit = Fit()
+
+    def _check_borrowed(self) -> None:
+        if not self._borrowed:
+            return
+        if self._limits is not None:
+            raise ValueError(f"Acquisition {self._borrowed!r} takes no limits. Leave it at 'auto'.")
+        if "categorical" in self.problem.space.kinds:
+            raise ValueError(f"Acquisition {self._borrowed!r} takes no categorical columns. Leave it at 'auto'.")
+        if self.problem.num_constraints and self._borrowed not in CONSTRAINED:
+            raise ValueError(f"Acquisition {self._borrowed!r} takes no constraints. Those that do: {CONSTRAINED}.")
 
     def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
         left = self._first - self._asked
@@ -110,14 +133,22 @@ class Bayesian:
         Extra columns say why: `gain`, the expected improvement of the hypervolume, and `gain_std`, its standard
         deviation (NaN of rows that no model chose).
         """
-        parts = []
+        parts = [Candidates.empty((self.problem.space.dim,), self.problem.num_objectives)]
         for _ in range(n):
-            guided = self._asked >= self._first and int((~self._known.failed).sum()) >= 2
+            if self._used_up():
+                self.finished = "every row of the space has been tried"
+                break
+            guided = self._asked >= self._first and self._enough()
             part = self._propose() if guided else self._sobol()
             parts.append(part)
             self._pending[self._asked] = part.solutions[0].tolist()
             self._asked += 1
         return Candidates.cat(parts)
+
+    def _enough(self) -> bool:
+        """Whether a model can be made: of two rows, every objective seen, and a reference point known."""
+        seen = torch.isfinite(self._known.objectives[~self._known.failed])
+        return len(seen) >= 2 and bool(seen.any(dim=0).all()) and self.problem.reference_point is not None
 
     def tell(self, candidates: Candidates) -> None:
         """Evaluated rows: asked for by `id`, or points of one's own; NaN where an objective was not observed."""
@@ -137,10 +168,14 @@ class Bayesian:
         space = self.problem.space
         if self._centre and not self._asked:
             return self._row(space.from_unit(torch.full((1, space.dim), 0.5))[0])
+        if self._limits is not None:
+            unit = self._limits.evenly(self._asked + 1, child_seed(self._seed, "sobol"))
+            return self._row(self._columns.rows(unit[-1:])[0])
         engine: Any = SobolEngine  # torch leaves it untyped
         sobol = engine(space.dim, scramble=True, seed=child_seed(self._seed, "sobol"))
         sobol.fast_forward(self._asked)
-        return self._row(space.from_unit(sobol.draw(1, dtype=torch.float64))[0])
+        row = space.from_unit(sobol.draw(1, dtype=torch.float64))
+        return self._row(self._first_new(row) if space.size <= ENUMERABLE else row[0])
 
     # ------------------------------------------------------------------------------------------ proposals
     def _propose(self) -> Candidates:
@@ -148,89 +183,157 @@ class Bayesian:
         stream = torch_generator(self._seed, "proposal", self._asked)
         known = self._ordered()
         failed = known.failed
-        told, tried = known.rows(~failed), self._unit(known.solutions)
+        told, tried = known.rows(~failed), self._columns.unit(known.solutions)
+        if self._borrowed:
+            return self._row(self._first_new(self._columns.rows(self._by_borrowed(told))))
         acquisition = self._acquisition(told, stream)
-        success = SuccessModel(tried, failed.to(tried.device)) if failed.any() else None
+        features = self._columns.features
+        success = SuccessModel(features(tried), failed.to(tried.device)) if failed.any() else None
 
         def worth(rows: Tensor, versions: int | None = None) -> Tensor:
-            value = acquisition.value(rows, versions)
-            return value if success is None else value + success.log_probability(rows)
+            inputs = features(rows)
+            value = acquisition.value(inputs, versions)
+            return value if success is None else value + success.log_probability(inputs)
 
-        complete = torch.isfinite(told.objectives).all(dim=1)
-        best = told.rows(complete)
-        good = self._unit(best.rows(non_dominated(best.objectives)).solutions).cpu()
-        raw = raw_points(good, self.problem.space.dim, self._raw, stream).to(tried)
+        found = best_rows(
+            worth,
+            self._columns,
+            self._columns.unit(self._best(told).solutions),
+            stream,
+            raw=self._raw,
+            restarts=self._restarts,
+            iterations=ITERATIONS,
+            limits=self._limits,
+        )
+        row = self._first_new(self._columns.rows(found))
+        inputs = features(self._columns.unit(row[None]))
         with torch.no_grad():
-            values = worth(raw, SCREENING)
-        starts = raw[choose_starts(values.cpu(), self._restarts, stream).to(raw.device)]
-        found, _ = maximise(worth, starts, iterations=ITERATIONS)
-        rest = raw[values.argsort(descending=True, stable=True)].cpu()
-        row = self._first_new(torch.cat([found.cpu(), rest]), tried.cpu())
-        means, sd = acquisition.surrogate.moments(self._unit(row[None]))
-        cells = (acquisition.lower, acquisition.upper, acquisition.real)
+            means, sd = acquisition.surrogate.moments(inputs)
+            gain = float(acquisition.value(inputs).exp())
         normal = torch.randn(DRAWS, means.shape[2], generator=stream, dtype=torch.float64).to(means.device)
-        gain = float(log_improvement(means, sd, *cells).exp())
-        return self._row(row, gain, float(improvement_sd(means[:, 0], sd[0], *cells, normal)))
+        gained = acquisition.improvements(means[:, :1] + sd[0] * normal)
+        return self._row(row, gain, float(gained.std()))
 
-    def _first_new(self, unit: Tensor, tried: Tensor) -> Tensor:
-        """The first row that is neither known nor pending, canonical; the first where all are."""
-        rows = self._canonical(unit)
-        taken = tried if not self._pending else torch.cat([tried, self._unit(self._waiting()).cpu()])
-        apart = torch.cdist(self._unit(rows).cpu(), taken, p=float("inf")).amin(dim=1) > ALIKE
+    def _by_borrowed(self, told: Candidates) -> Tensor:
+        """What one of BoTorch's functions and its search propose, and Sobol points should that be known: `[k, d]`."""
+        told = told.rows(torch.isfinite(told.objectives).all(dim=1))
+        outputs, rows, dim = self._outputs(told), self._columns.unit(told.solutions), self.problem.space.dim
+        surrogate = self._model(rows, outputs, told.extras.get("std"), self._noisy(told))
+        model: Any = surrogate.model if isinstance(surrogate, FromModel) else surrogate
+        point = cast(Tensor, self.problem.reference_point).to(outputs)
+        pending = self._columns.unit(self._waiting()) if self._pending else rows[:0]
+        seed = child_seed(self._seed, "borrowed", self._asked)
+        with quiet_fork(seed):
+            acquisition = borrowed(self._borrowed, model, rows, outputs, point, pending, seed)
+            found = best_of_borrowed(acquisition, dim, raw=self._raw, restarts=self._restarts, like=rows)
+            return torch.cat([found.cpu(), torch.rand(16, dim, dtype=torch.float64)])
+
+    def _best(self, told: Candidates) -> Candidates:
+        """Rows of the front so far; the least violating one where nothing is feasible."""
+        complete = told.rows(torch.isfinite(told.objectives).all(dim=1))
+        feasible = complete.violation == 0
+        if len(complete) and not feasible.any():
+            return complete.rows(complete.violation.argmin()[None])
+        fine = complete.rows(feasible)
+        return fine.rows(non_dominated(fine.objectives))
+
+    def _first_new(self, rows: Tensor) -> Tensor:
+        """The first of canonical rows that is neither known nor pending, or any such row of a small space."""
+        taken = self._columns.unit(self._tried()).cpu()
+        if not len(taken):
+            return rows[0]
+        if self.problem.space.size <= ENUMERABLE:
+            rows = torch.cat([rows, self._columns.every_row()])
+        apart = torch.cdist(self._columns.unit(rows).cpu(), taken, p=float("inf")).amin(dim=1) > ALIKE
         return rows[int(apart.to(torch.int8).argmax())]
 
-    def _acquisition(self, told: Candidates, stream: torch.Generator) -> LogExpectedHypervolumeImprovement:
+    def _tried(self) -> Tensor:
+        """The rows known or pending, `[n, d]`."""
+        return torch.cat([self._known.solutions, self._waiting()]) if self._pending else self._known.solutions
+
+    def _used_up(self) -> bool:
+        """Whether all rows of a small space have been tried."""
+        space = self.problem.space
+        if space.size > ENUMERABLE or len(self._known) + len(self._pending) < space.size:
+            return False
+        return len(torch.unique(space.number(self._tried()))) >= int(space.size)
+
+    def _acquisition(
+        self, told: Candidates, stream: torch.Generator
+    ) -> LogExpectedHypervolumeImprovement | RadialHypervolumeImprovement:
         """The expected improvement, given rows that did not fail and those that are pending."""
         point = self.problem.reference_point  # there are successful rows by now
         assert point is not None
-        objectives = told.objectives.to(self._device)
-        rows = self._unit(told.solutions)
+        m = self.problem.num_objectives
+        outputs = self._outputs(told)
+        rows = self._columns.features(self._columns.unit(told.solutions))
         noisy = self._noisy(told)
-        model = self._model(rows, objectives, told.extras.get("std"), noisy)
-        complete = torch.isfinite(objectives).all(dim=1)
-        waiting = self._unit(self._waiting()) if self._pending else rows[:0]
-        exact, unsure = objectives[complete], torch.cat([rows[~complete], waiting])
+        model = self._model(rows, outputs, told.extras.get("std"), noisy)
+        complete = torch.isfinite(outputs).all(dim=1)
+        waiting = self._columns.features(self._columns.unit(self._waiting())) if self._pending else rows[:0]
+        exact, unsure = outputs[complete], torch.cat([rows[~complete], waiting])
         if noisy:
             exact, unsure = exact[:0], torch.cat([rows, waiting])
             unsure = unsure[self._plausible(model, unsure, stream)]
-        if not len(unsure):
-            return LogExpectedHypervolumeImprovement(model, point, exact)
-        drawn = model.samples(unsure, self._normal(self._fantasies, len(unsure), stream))
-        fronts = torch.cat([exact.expand(self._fantasies, -1, -1), drawn], dim=1)
-        return LogExpectedHypervolumeImprovement(model.conditioned(unsure, drawn), point, fronts)
+        fronts = exact[(exact[:, m:] <= 0).all(dim=1), :m]
+        if len(unsure):
+            drawn = model.samples(unsure, self._normal(self._fantasies, len(unsure), stream))
+            model = model.conditioned(unsure, drawn)
+            reached = torch.where((drawn[..., m:] <= 0).all(dim=-1, keepdim=True), drawn[..., :m], -torch.inf)
+            fronts = torch.cat([fronts.expand(self._fantasies, -1, -1), reached], dim=1)
+        if m <= BOXES:
+            return LogExpectedHypervolumeImprovement(model, point, fronts)
+        seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
+        return RadialHypervolumeImprovement(model, point, fronts, seed=seed)
+
+    def _outputs(self, told: Candidates) -> Tensor:
+        """What the model is told: objectives, and constraints with their large values drawn together, `[n, m + c]`."""
+        objectives = told.objectives.to(self._device)
+        if not self.problem.num_constraints:
+            return objectives
+        limits = told.extras["constraints"].to(objectives)
+        return torch.cat([objectives, limits.sign() * limits.abs().log1p()], dim=1)
 
     def _plausible(self, model: Surrogate, rows: Tensor, stream: torch.Generator) -> Tensor:
-        """Which rows are on the front in at least one of many draws of their true values, bool `[n]`."""
-        drawn = model.samples(rows, self._normal(64, len(rows), stream))
-        return torch.stack([non_dominated(values.cpu()) for values in drawn]).any(dim=0).to(rows.device)
+        """Which rows are feasible and on the front in at least one of many draws of their true values, bool `[n]`."""
+        m = self.problem.num_objectives
+        drawn = model.samples(rows, self._normal(64, len(rows), stream)).cpu()
+        reached = torch.where((drawn[..., m:] <= 0).all(dim=-1, keepdim=True), drawn[..., :m], -torch.inf)
+        best = torch.stack([non_dominated(values) & torch.isfinite(values[:, 0]) for values in reached]).any(dim=0)
+        if not best.any():  # nothing feasible in sight: go by what was observed last
+            best[-1] = True
+        return best.to(rows.device)
 
     def _normal(self, count: int, rows: int, stream: torch.Generator) -> Tensor:
-        """Standard normal numbers `[count, rows, m]`, evenly spread (Sobol) where they are not too many."""
-        m, seed = self.problem.num_objectives, int(torch.randint(2**31 - 1, (1,), generator=stream))
-        if rows * m > SobolEngine.MAXDIM:
-            flat = torch.randn(count, rows * m, generator=stream, dtype=torch.float64)
+        """Standard normal numbers `[count, rows, m + c]`, evenly spread (Sobol) where they are not too many."""
+        outputs = self.problem.num_objectives + self.problem.num_constraints
+        seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
+        if rows * outputs > SobolEngine.MAXDIM:
+            flat = torch.randn(count, rows * outputs, generator=stream, dtype=torch.float64)
         else:
-            flat = draw_sobol_normal_samples(rows * m, count, dtype=torch.float64, seed=seed)
-        return flat.reshape(count, rows, m).to(self._device)
+            flat = draw_sobol_normal_samples(rows * outputs, count, dtype=torch.float64, seed=seed)
+        return flat.reshape(count, rows, outputs).to(self._device)
 
-    def _model(self, rows: Tensor, objectives: Tensor, std: Tensor | None, noisy: bool) -> Surrogate:
+    def _model(self, rows: Tensor, outputs: Tensor, std: Tensor | None, noisy: bool) -> Surrogate:
         """The surrogate of these rows; our own is fitted where enough is new."""
         if self._make is not None:
             with quiet_fork(child_seed(self._seed, "surrogate", len(rows))):
-                return FromModel(self._make(rows, objectives))
-        n, m, d = len(rows), self.problem.num_objectives, self.problem.space.dim
+                return FromModel(self._make(rows, outputs))
+        n = len(rows)
         starts = self._fit.parameters
         due = starts is None or (n != self._fit.rows if n <= EVERY_FIT else n >= 1.025 * self._fit.rows)
-        cold = first_guess(m, d, rows)
+        cold = first_guess(outputs.shape[1], rows.shape[1], rows)
         if starts is None:
             begin = cold[None]
         else:
             often = due and self._fit.count % COLD_FITS == 0
             begin = torch.stack([starts.to(rows), cold]) if often else starts.to(rows)[None]
+        if std is not None:  # nothing is known of the constraints' noise
+            std = torch.cat([std.to(rows), torch.full_like(outputs[:, std.shape[1] :], torch.nan)], dim=1)
         model = GaussianProcesses(
             rows,
-            objectives,
-            std=None if std is None else std.to(rows),
+            outputs,
+            std=std,
             kernel=("rbf" if noisy else "matern") if self._kernel == "auto" else self._kernel,
             scaled=self._scaled,
             noisy=noisy,
@@ -255,19 +358,6 @@ class Bayesian:
     def _waiting(self) -> Tensor:
         """The pending rows, `[k, d]`."""
         return torch.tensor([self._pending[number] for number in sorted(self._pending)], dtype=torch.float64)
-
-    def _unit(self, rows: Tensor) -> Tensor:
-        """Canonical rows on the unit cube, on the device."""
-        space = self.problem.space
-        span = torch.where(space.upper > space.lower, space.upper - space.lower, 1.0)
-        unit: Tensor = ((rows - space.lower) / span).to(self._device)
-        return unit
-
-    def _canonical(self, unit: Tensor) -> Tensor:
-        """Rows of the unit cube as canonical ones, whole numbers rounded."""
-        space = self.problem.space
-        rows: Tensor = space.canonical(space.lower + unit.cpu() * (space.upper - space.lower))
-        return rows
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
