@@ -29,6 +29,7 @@ class Laboratory(VectorProblem):
     """A vector problem whose solutions are evaluated somewhere else."""
 
     name = "laboratory"
+    stochastic = True  # measurements repeat themselves only roughly, unless somebody knows better
 
     def __init__(self, space: Any, directions: tuple[str, ...], num_constraints: int) -> None:
         self.space = Space.of(space)

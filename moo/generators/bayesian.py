@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import torch
-from botorch.utils.sampling import draw_sobol_normal_samples
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from moo.base import Candidates, Setting
+from moo.bayes.beliefs import Beliefs
 from moo.bayes.borrowed import BORROWED, CONSTRAINED, best_of_borrowed, borrowed
 from moo.bayes.columns import Columns
 from moo.bayes.feasibility import SuccessModel
-from moo.bayes.gaussian_processes import ITERATIONS, KERNELS, GaussianProcesses, first_guess
-from moo.bayes.improvement import LogExpectedHypervolumeImprovement
+from moo.bayes.gaussian_processes import ITERATIONS, KERNELS
 from moo.bayes.limits import Limits
 from moo.bayes.maximise import best_rows
-from moo.bayes.radial import RadialHypervolumeImprovement
-from moo.bayes.surrogates import FromModel, Surrogate, surrogate_maker
+from moo.bayes.surrogates import FromModel
 from moo.dominance import non_dominated
 from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.seeding import child_seed, quiet_fork, torch_generator
 
-BOXES = 4  # objectives up to which the free part of their space is cut into boxes; beyond, rays
 ENUMERABLE = 65_536  # rows of a space up to which what has not been tried yet is looked up
 ALIKE = 1e-6  # rows of the unit cube nearer than this in every column are the same proposal
-EVERY_FIT = 200  # rows up to which every proposal fits anew; beyond, when there are 2.5 % more
-COLD_FITS = 5  # how often a fit begins from the prior too, not only from the last one
 DRAWS = 512  # of a proposal's values, for the standard deviation of its gain
 
 
@@ -101,16 +95,23 @@ class Bayesian:
         self._borrowed = "" if acquisition == "auto" else acquisition
         self._limits = None if limits is None else Limits(self._columns, limits)
         self._check_borrowed()
-        self._make = None if surrogate == "batched" else surrogate_maker(surrogate)
-        self._kernel, self._scaled, self._noise = kernel, output_scale, noise
-        self._raw, self._restarts, self._fantasies = raw_samples, restarts, fantasies
+        self._beliefs = Beliefs(
+            problem,
+            self._columns,
+            seed=seed,
+            surrogate=surrogate,
+            kernel=kernel,
+            scaled=output_scale,
+            noise=noise,
+            fantasies=fantasies,
+        )
+        self._raw, self._restarts = raw_samples, restarts
         self._known = Candidates.empty((problem.space.dim,), problem.num_objectives)
         if initial is not None:
             self._known = initial
             self._first = max(0, self._first - len(initial))
         self._asked = 0
         self._pending: dict[int, list[float]] = {}  # id -> row asked for and not told yet
-        self._fit = Fit()
 
     def _check_borrowed(self) -> None:
         if not self._borrowed:
@@ -186,7 +187,7 @@ class Bayesian:
         told, tried = known.rows(~failed), self._columns.unit(known.solutions)
         if self._borrowed:
             return self._row(self._first_new(self._columns.rows(self._by_borrowed(told))))
-        acquisition = self._acquisition(told, stream)
+        acquisition = self._beliefs.improvement(told, self._waiting(), stream)
         features = self._columns.features
         success = SuccessModel(features(tried), failed.to(tried.device)) if failed.any() else None
 
@@ -217,11 +218,10 @@ class Bayesian:
     def _by_borrowed(self, told: Candidates) -> Tensor:
         """What one of BoTorch's functions and its search propose, and Sobol points should that be known: `[k, d]`."""
         told = told.rows(torch.isfinite(told.objectives).all(dim=1))
-        outputs, rows, dim = self._outputs(told), self._columns.unit(told.solutions), self.problem.space.dim
-        surrogate = self._model(rows, outputs, told.extras.get("std"), self._noisy(told))
+        rows, outputs, surrogate = self._beliefs.about(told)
         model: Any = surrogate.model if isinstance(surrogate, FromModel) else surrogate
-        point = cast(Tensor, self.problem.reference_point).to(outputs)
-        pending = self._columns.unit(self._waiting()) if self._pending else rows[:0]
+        point, dim = cast(Tensor, self.problem.reference_point).to(outputs), self.problem.space.dim
+        pending = self._columns.unit(self._waiting())
         seed = child_seed(self._seed, "borrowed", self._asked)
         with quiet_fork(seed):
             acquisition = borrowed(self._borrowed, model, rows, outputs, point, pending, seed)
@@ -249,7 +249,7 @@ class Bayesian:
 
     def _tried(self) -> Tensor:
         """The rows known or pending, `[n, d]`."""
-        return torch.cat([self._known.solutions, self._waiting()]) if self._pending else self._known.solutions
+        return torch.cat([self._known.solutions, self._waiting()])
 
     def _used_up(self) -> bool:
         """Whether all rows of a small space have been tried."""
@@ -257,97 +257,6 @@ class Bayesian:
         if space.size > ENUMERABLE or len(self._known) + len(self._pending) < space.size:
             return False
         return len(torch.unique(space.number(self._tried()))) >= int(space.size)
-
-    def _acquisition(
-        self, told: Candidates, stream: torch.Generator
-    ) -> LogExpectedHypervolumeImprovement | RadialHypervolumeImprovement:
-        """The expected improvement, given rows that did not fail and those that are pending."""
-        point = self.problem.reference_point  # there are successful rows by now
-        assert point is not None
-        m = self.problem.num_objectives
-        outputs = self._outputs(told)
-        rows = self._columns.features(self._columns.unit(told.solutions))
-        noisy = self._noisy(told)
-        model = self._model(rows, outputs, told.extras.get("std"), noisy)
-        complete = torch.isfinite(outputs).all(dim=1)
-        waiting = self._columns.features(self._columns.unit(self._waiting())) if self._pending else rows[:0]
-        exact, unsure = outputs[complete], torch.cat([rows[~complete], waiting])
-        if noisy:
-            exact, unsure = exact[:0], torch.cat([rows, waiting])
-            unsure = unsure[self._plausible(model, unsure, stream)]
-        fronts = exact[(exact[:, m:] <= 0).all(dim=1), :m]
-        if len(unsure):
-            drawn = model.samples(unsure, self._normal(self._fantasies, len(unsure), stream))
-            model = model.conditioned(unsure, drawn)
-            reached = torch.where((drawn[..., m:] <= 0).all(dim=-1, keepdim=True), drawn[..., :m], -torch.inf)
-            fronts = torch.cat([fronts.expand(self._fantasies, -1, -1), reached], dim=1)
-        if m <= BOXES:
-            return LogExpectedHypervolumeImprovement(model, point, fronts)
-        seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
-        return RadialHypervolumeImprovement(model, point, fronts, seed=seed)
-
-    def _outputs(self, told: Candidates) -> Tensor:
-        """What the model is told: objectives, and constraints with their large values drawn together, `[n, m + c]`."""
-        objectives = told.objectives.to(self._device)
-        if not self.problem.num_constraints:
-            return objectives
-        limits = told.extras["constraints"].to(objectives)
-        return torch.cat([objectives, limits.sign() * limits.abs().log1p()], dim=1)
-
-    def _plausible(self, model: Surrogate, rows: Tensor, stream: torch.Generator) -> Tensor:
-        """Which rows are feasible and on the front in at least one of many draws of their true values, bool `[n]`."""
-        m = self.problem.num_objectives
-        drawn = model.samples(rows, self._normal(64, len(rows), stream)).cpu()
-        reached = torch.where((drawn[..., m:] <= 0).all(dim=-1, keepdim=True), drawn[..., :m], -torch.inf)
-        best = torch.stack([non_dominated(values) & torch.isfinite(values[:, 0]) for values in reached]).any(dim=0)
-        if not best.any():  # nothing feasible in sight: go by what was observed last
-            best[-1] = True
-        return best.to(rows.device)
-
-    def _normal(self, count: int, rows: int, stream: torch.Generator) -> Tensor:
-        """Standard normal numbers `[count, rows, m + c]`, evenly spread (Sobol) where they are not too many."""
-        outputs = self.problem.num_objectives + self.problem.num_constraints
-        seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
-        if rows * outputs > SobolEngine.MAXDIM:
-            flat = torch.randn(count, rows * outputs, generator=stream, dtype=torch.float64)
-        else:
-            flat = draw_sobol_normal_samples(rows * outputs, count, dtype=torch.float64, seed=seed)
-        return flat.reshape(count, rows, outputs).to(self._device)
-
-    def _model(self, rows: Tensor, outputs: Tensor, std: Tensor | None, noisy: bool) -> Surrogate:
-        """The surrogate of these rows; our own is fitted where enough is new."""
-        if self._make is not None:
-            with quiet_fork(child_seed(self._seed, "surrogate", len(rows))):
-                return FromModel(self._make(rows, outputs))
-        n = len(rows)
-        starts = self._fit.parameters
-        due = starts is None or (n != self._fit.rows if n <= EVERY_FIT else n >= 1.025 * self._fit.rows)
-        cold = first_guess(outputs.shape[1], rows.shape[1], rows)
-        if starts is None:
-            begin = cold[None]
-        else:
-            often = due and self._fit.count % COLD_FITS == 0
-            begin = torch.stack([starts.to(rows), cold]) if often else starts.to(rows)[None]
-        if std is not None:  # nothing is known of the constraints' noise
-            std = torch.cat([std.to(rows), torch.full_like(outputs[:, std.shape[1] :], torch.nan)], dim=1)
-        model = GaussianProcesses(
-            rows,
-            outputs,
-            std=std,
-            kernel=("rbf" if noisy else "matern") if self._kernel == "auto" else self._kernel,
-            scaled=self._scaled,
-            noisy=noisy,
-            starts=begin,
-            iterations=ITERATIONS if due else 0,
-        )
-        if due:
-            self._fit = Fit(model.hyperparameters.cpu(), n, self._fit.count + 1)
-        return model
-
-    def _noisy(self, told: Candidates) -> bool:
-        if self._noise == "auto":
-            return bool(self.problem.stochastic) or "std" in told.extras
-        return self._noise == "learned"
 
     # ------------------------------------------------------------------------------------------ rows
     def _ordered(self) -> Candidates:
@@ -357,23 +266,15 @@ class Bayesian:
 
     def _waiting(self) -> Tensor:
         """The pending rows, `[k, d]`."""
-        return torch.tensor([self._pending[number] for number in sorted(self._pending)], dtype=torch.float64)
+        rows = [self._pending[number] for number in sorted(self._pending)]
+        return torch.tensor(rows, dtype=torch.float64).reshape(-1, self.problem.space.dim)
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
-        fit = {"parameters": self._fit.parameters, "rows": self._fit.rows, "count": self._fit.count}
-        return {"known": self._known.state_dict(), "asked": self._asked, "pending": dict(self._pending), "fit": fit}
+        known, fit = self._known.state_dict(), self._beliefs.state_dict()
+        return {"known": known, "asked": self._asked, "pending": dict(self._pending), "fit": fit}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._known = Candidates.from_state(state["known"])
         self._asked, self._pending = state["asked"], dict(state["pending"])
-        self._fit = Fit(**state["fit"])
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The hyperparameters last fitted `[m, d + 3]`, to how many rows, and the how-manieth time."""
-
-    parameters: Tensor | None = None
-    rows: int = 0
-    count: int = 0
+        self._beliefs.load_state_dict(state["fit"])
