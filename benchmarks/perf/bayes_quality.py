@@ -86,7 +86,7 @@ def figures(name: str, method: str, seed: int) -> dict[str, Any]:
     task = TASKS[name]
     problem: Any = get_problem(task.problem)
     noise, luck = torch_generator(seed, "benchmark noise"), torch_generator(seed, "benchmark failures")
-    point = torch.tensor(task.reference_point or problem.reference_point, dtype=torch.float64)
+    point = torch.as_tensor(task.reference_point or problem.reference_point, dtype=torch.float64)
     kind, options = parse_method(method)
     settings: dict[str, Any] = {"initial_points": task.first, **options}
     if task.noise and kind == "bayesian":

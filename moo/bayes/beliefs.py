@@ -23,6 +23,7 @@ from moo.seeding import child_seed, quiet_fork
 BOXES = 4  # objectives up to which the free part of their space is cut into boxes; beyond, rays
 EVERY_FIT = 200  # rows up to which every proposal fits anew; beyond, when there are 2.5 % more
 COLD_FITS = 5  # how often a fit begins from the prior too, not only from the last one
+FAR = 3.0  # times the median size of a constraint beyond which its values are taken for equal
 PLAUSIBLE = 64  # draws by which it is judged which rows may be on the front
 
 Improvement = LogExpectedHypervolumeImprovement | RadialHypervolumeImprovement
@@ -91,7 +92,9 @@ class Beliefs:
         if m <= BOXES:
             return LogExpectedHypervolumeImprovement(model, point, fronts)
         seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
-        return RadialHypervolumeImprovement(model, point, fronts, seed=seed)
+        seen = told.objectives.to(outputs)
+        size = torch.stack([column[torch.isfinite(column)].std(correction=0) for column in seen.T])
+        return RadialHypervolumeImprovement(model, point, fronts, size=size, seed=seed)
 
     def _reached(self, drawn: Tensor) -> Tensor:
         """Objectives `[s, n, m]` of drawn outputs, minus infinity where a constraint does not hold."""
@@ -99,12 +102,16 @@ class Beliefs:
         return torch.where((drawn[..., m:] <= 0).all(dim=-1, keepdim=True), drawn[..., :m], -torch.inf)
 
     def _outputs(self, told: Candidates) -> Tensor:
-        """What the model is told: objectives, and constraints with their large values drawn together, `[n, m + c]`."""
+        """What the model is told: objectives, and constraints in units of their usual size, `[n, m + c]`.
+
+        Beyond three such units a constraint is cut off: where the border lies is learned from rows near it.
+        """
         objectives = told.objectives.to(self._columns.device)
         if not self._problem.num_constraints:
             return objectives
         limits = told.extras["constraints"].to(objectives)
-        return torch.cat([objectives, limits.sign() * limits.abs().log1p()], dim=1)
+        usual = limits.abs().nanmedian(dim=0).values
+        return torch.cat([objectives, (limits / torch.where(usual > 0, usual, 1.0)).clamp(-FAR, FAR)], dim=1)
 
     def _plausible(self, model: Surrogate, rows: Tensor, stream: torch.Generator) -> Tensor:
         """Which rows are feasible and on the front in at least one of many draws of their true values, bool `[n]`."""
@@ -155,9 +162,9 @@ class Beliefs:
         return model
 
     def _noisy(self, told: Candidates) -> bool:
-        if self._noise == "auto":
-            return bool(self._problem.stochastic) or "std" in told.extras
-        return self._noise == "learned"
+        """Whether values are not what is true: as the problem or the option says, or because deviations were told."""
+        by_problem = self._noise == "auto" and bool(self._problem.stochastic)
+        return by_problem or self._noise == "learned" or "std" in told.extras
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:

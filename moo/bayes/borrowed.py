@@ -11,6 +11,7 @@ from torch import Tensor
 
 BORROWED = ("qlogehvi", "qlognehvi", "qlognparego", "hvkg", "jes")
 CONSTRAINED = ("qlogehvi", "qlognehvi", "qlognparego")  # those that take constraints
+NEED_BOTORCH = ("hvkg", "jes")  # those that ask more of a model than its posterior
 SAMPLES = 128  # Monte Carlo samples of the posterior
 OPTIMAL_SETS = 8  # Pareto sets drawn by the entropy search, and the points of each
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from botorch.utils.sampling import HitAndRunPolytopeSampler
 from scipy.optimize import LinearConstraint, linprog, minimize
 from torch import Tensor
 from torch.quasirandom import SobolEngine
@@ -16,9 +16,12 @@ from moo.bayes.columns import Columns
 from moo.bayes.worth import Worth
 from moo.checks import check_matrix
 
-MOST = 65_536  # Sobol points among which allowed ones are looked for, before a random walk finds them
+MOST = 65_536  # Sobol points among which allowed ones are looked for, before points between corners are taken
+ROUNDING = 1e-13  # below this a step does not come nearer to a limit
 SLACK = 1e-12  # of the largest value that a limit's left side can have: rounding
-BURN_IN = 200  # steps of the random walk before its first point
+CORNERS = 8  # directions per column in which corners of what is allowed are looked for
+BLOCK = 64  # points between them that are drawn at a time
+TRIES = 300  # such blocks that may bring nothing
 
 
 class Limits:
@@ -45,18 +48,32 @@ class Limits:
         span = columns.unit_span
         self._scaled = (self.left * span).numpy()  # the same on the unit cube
         self._bound = (self.right - self.left @ space.lower).numpy()
-        inner = linprog(np.zeros(space.dim), A_ub=self._scaled, b_ub=self._bound, bounds=(0, 1))
-        if not inner.success:
+        if self._corner(np.zeros(space.dim)) is None:
             raise ValueError("`limits` allow no row of the space: no point within the bounds fulfils all of them.")
+
+    def _corner(self, direction: np.ndarray) -> np.ndarray | None:
+        """The point `[d]` of the unit cube, among what is allowed, farthest against a direction; None where none is."""
+        best = linprog(direction, A_ub=self._scaled, b_ub=self._bound, bounds=(0, 1))
+        return np.asarray(best.x) if best.success else None
+
+    @cached_property
+    def _corners(self) -> Tensor:
+        """Corners `[k, d]` of what is allowed, in directions drawn evenly."""
+        drawn = np.random.default_rng(0).standard_normal((CORNERS * self._scaled.shape[1], self._scaled.shape[1]))
+        found = [corner for direction in drawn if (corner := self._corner(direction)) is not None]
+        corners: Tensor = torch.unique(torch.as_tensor(np.stack(found)), dim=0)
+        return corners
 
     def allowed(self, unit: Tensor) -> Tensor:
         """Which rows `[n, d]` of the unit cube are allowed once they are canonical, bool `[n]`."""
+        if not len(unit):
+            return torch.zeros(0, dtype=torch.bool, device=unit.device)
         rows = self.columns.rows(unit)
         size = (self.left.abs() * rows.abs().amax(dim=0)).sum(dim=1) + self.right.abs()
         return (rows @ self.left.T <= self.right + SLACK * size).all(dim=1).to(unit.device)
 
     def evenly(self, count: int, seed: int) -> Tensor:
-        """The first `count` allowed ones of a Sobol sequence, `[count, d]`; of a random walk where they are rare."""
+        """The first `count` allowed ones of a Sobol sequence, `[count, d]`; between corners where they are rare."""
         dim = self.columns.space.dim
         engine: Any = SobolEngine(dim, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
         found = torch.empty(0, dim, dtype=torch.float64)
@@ -66,29 +83,26 @@ class Limits:
             found = torch.cat([found, points[self.allowed(points)]])
             block *= 2
         if len(found) < count:
-            found = torch.cat([found, self._walk(count - len(found), seed)])
+            found = torch.cat([found, self._between(count - len(found), seed)])
         return found[:count]
 
-    def _walk(self, count: int, seed: int) -> Tensor:
-        """Points `[count, d]` of a random walk among what is allowed.
+    def _between(self, count: int, seed: int) -> Tensor:
+        """Points `[count, d]` between corners, which are allowed because these are: spread, if not evenly.
 
         Raises:
-            RuntimeError: Too few of its points stay allowed once whole columns are whole.
+            RuntimeError: Too few stay allowed once whole columns are whole.
         """
-        dim = self.columns.space.dim
-        walk = HitAndRunPolytopeSampler(
-            inequality_constraints=(torch.as_tensor(self._scaled), torch.as_tensor(self._bound)[:, None]),
-            bounds=torch.tensor([[0.0] * dim, [1.0] * dim], dtype=torch.float64),
-            n_burnin=BURN_IN,
-            n_thinning=dim,
-            seed=seed % 2**31,
-        )
-        points = torch.cat([walk.draw(8 * count) for _ in range(4)])
-        points = self.columns.snapped(points.to(self.columns.device)).cpu()
-        points = points[self.allowed(points)]
-        if len(points) < count:
-            raise RuntimeError("The limits leave hardly a row of whole numbers: too few were found to begin with.")
-        return points[:count]
+        stream, corners = torch.Generator().manual_seed(seed), self._corners
+        found = corners[:0]
+        for _ in range(TRIES + count):
+            chosen = torch.randint(len(corners), (BLOCK, self.columns.space.dim + 1), generator=stream)
+            weights = -torch.rand(chosen.shape, generator=stream, dtype=torch.float64).log()
+            points = ((weights / weights.sum(dim=1, keepdim=True))[..., None] * corners[chosen]).sum(dim=1)
+            points = self.columns.snapped(points.clamp(0, 1).to(self.columns.device)).cpu()
+            found = torch.cat([found, points[self.allowed(points)]])
+            if len(found) >= count:
+                return found[:count]
+        raise RuntimeError("The limits leave hardly a row of whole numbers: too few were found to begin with.")
 
     def maximise(self, worth: Worth, starts: Tensor, free: list[int], *, iterations: int) -> tuple[Tensor, Tensor]:
         """Local maxima within the limits, one from each allowed start, by sequential quadratic programming.
@@ -98,7 +112,7 @@ class Limits:
         ends = [self._climb(worth, start, free, iterations) for start in starts]
         rows = torch.stack(ends)
         with torch.no_grad():
-            values = worth(rows)
+            values = torch.nan_to_num(worth(rows), nan=-torch.inf)
         order = values.argsort(descending=True, stable=True)
         return rows[order], values[order]
 
@@ -121,12 +135,13 @@ class Limits:
                 jac=True,
                 method="SLSQP",
                 bounds=[(0.0, 1.0)] * len(free),
-                constraints=LinearConstraint(self._scaled[:, free], -np.inf, room),
-                options={"maxiter": iterations},
+                constraints=[LinearConstraint(self._scaled[:, free], -np.inf, room)] if len(room) else [],
+                options={"maxiter": iterations, "ftol": 1e-9},
             ).x
         if not np.isfinite(ended).all():
             return start
         step = np.clip(ended, 0, 1) - begun
         ahead, left = self._scaled[:, free] @ step, room - self._scaled[:, free] @ begun
-        share = min([1.0, *(max(gap, 0.0) / rise for gap, rise in zip(left, ahead, strict=True) if rise > gap)])
+        limited = ahead > np.maximum(left, ROUNDING)
+        share = min([1.0, *(np.maximum(left[limited], 0.0) / ahead[limited])])
         return start.index_copy(0, where, torch.from_numpy(begun + share * step).to(start))

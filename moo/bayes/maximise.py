@@ -64,6 +64,9 @@ def best_rows(
     found = climbed(starts)
     if columns.discrete:
         found = torch.cat([_hopped(worth, columns, row, climbed, limits) for row in found[:2]])
+    if columns.whole:
+        with torch.no_grad():
+            found = found[worth(found).argsort(descending=True, stable=True)]
     found = torch.cat([found, points[values.argsort(descending=True, stable=True)]])
     return found if limits is None else found[limits.allowed(found)]
 

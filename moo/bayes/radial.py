@@ -35,6 +35,8 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         model: As of `LogExpectedHypervolumeImprovement`.
         reference_point: `[m]`; the outputs after the first m are constraints.
         front: Feasible points found so far, `[n, m]` or `[s, n, m]`.
+        size: How large differences of each objective are believed to be, `[m]`: rays are spread for this, or for how
+            far the front reaches, whichever is more. None: by the front alone.
         directions: How many rays.
         seed: Of the directions, an evenly spread (Sobol) sample of the positive part of the sphere.
     """
@@ -45,6 +47,7 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         reference_point: Tensor,
         front: Tensor,
         *,
+        size: Tensor | None = None,
         directions: int = DIRECTIONS,
         seed: int = 0,
     ) -> None:
@@ -56,7 +59,9 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         inside = (fronts > 0).all(dim=-1, keepdim=True)
         most = torch.where(inside, fronts, 0.0).flatten(0, 1)
         reach = most.amax(dim=0) if len(most) else torch.zeros(m).to(front)
-        self.unit = torch.where(reach > 0, reach, 1.0)  # of each objective, so that the directions suit the front
+        if size is not None:
+            reach = torch.maximum(reach, size.to(reach))
+        self.unit = torch.where(reach > 0, reach, 1.0)  # of each objective, so that the rays suit what is at stake
         drawn = draw_sobol_normal_samples(m, directions, dtype=torch.float64, seed=seed).abs().clamp_min(1e-9)
         self.rays = (drawn / drawn.norm(dim=1, keepdim=True)).to(front)  # [r, m]
         scaled = torch.where(inside, fronts / self.unit, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import torch
@@ -11,7 +12,7 @@ from torch.quasirandom import SobolEngine
 
 from moo.base import Candidates, Setting
 from moo.bayes.beliefs import Beliefs
-from moo.bayes.borrowed import BORROWED, CONSTRAINED, best_of_borrowed, borrowed
+from moo.bayes.borrowed import BORROWED, CONSTRAINED, NEED_BOTORCH, best_of_borrowed, borrowed
 from moo.bayes.columns import Columns
 from moo.bayes.feasibility import SuccessModel
 from moo.bayes.gaussian_processes import ITERATIONS, KERNELS
@@ -94,7 +95,7 @@ class Bayesian:
         self._first = initial_points or max(2 * (problem.space.dim + 1), 10)
         self._borrowed = "" if acquisition == "auto" else acquisition
         self._limits = None if limits is None else Limits(self._columns, limits)
-        self._check_borrowed()
+        self._check_borrowed(surrogate)
         self._beliefs = Beliefs(
             problem,
             self._columns,
@@ -113,9 +114,11 @@ class Bayesian:
         self._asked = 0
         self._pending: dict[int, list[float]] = {}  # id -> row asked for and not told yet
 
-    def _check_borrowed(self) -> None:
+    def _check_borrowed(self, surrogate: str) -> None:
         if not self._borrowed:
             return
+        if self._borrowed in NEED_BOTORCH and surrogate == "batched":
+            raise ValueError(f"Acquisition {self._borrowed!r} needs models of BoTorch: add surrogate='botorch'.")
         if self._limits is not None:
             raise ValueError(f"Acquisition {self._borrowed!r} takes no limits. Leave it at 'auto'.")
         if "categorical" in self.problem.space.kinds:
@@ -134,7 +137,8 @@ class Bayesian:
         Extra columns say why: `gain`, the expected improvement of the hypervolume, and `gain_std`, its standard
         deviation (NaN of rows that no model chose).
         """
-        parts = [Candidates.empty((self.problem.space.dim,), self.problem.num_objectives)]
+        none = Candidates.empty((self.problem.space.dim,), self.problem.num_objectives)
+        parts = [none.with_extras(id=torch.empty(0, dtype=torch.int64))]
         for _ in range(n):
             if self._used_up():
                 self.finished = "every row of the space has been tried"
@@ -149,7 +153,8 @@ class Bayesian:
     def _enough(self) -> bool:
         """Whether a model can be made: of two rows, every objective seen, and a reference point known."""
         seen = torch.isfinite(self._known.objectives[~self._known.failed])
-        return len(seen) >= 2 and bool(seen.any(dim=0).all()) and self.problem.reference_point is not None
+        whole = not self._borrowed or int(seen.all(dim=1).sum()) >= 2
+        return len(seen) >= 2 and whole and bool(seen.any(dim=0).all()) and self.problem.reference_point is not None
 
     def tell(self, candidates: Candidates) -> None:
         """Evaluated rows: asked for by `id`, or points of one's own; NaN where an objective was not observed."""
@@ -170,8 +175,8 @@ class Bayesian:
         if self._centre and not self._asked:
             return self._row(space.from_unit(torch.full((1, space.dim), 0.5))[0])
         if self._limits is not None:
-            unit = self._limits.evenly(self._asked + 1, child_seed(self._seed, "sobol"))
-            return self._row(self._columns.rows(unit[-1:])[0])
+            row = self._columns.rows(self._limits.evenly(self._asked + 1, child_seed(self._seed, "sobol"))[-1:])
+            return self._row(self._first_new(row) if space.size <= ENUMERABLE else row[0])
         engine: Any = SobolEngine  # torch leaves it untyped
         sobol = engine(space.dim, scramble=True, seed=child_seed(self._seed, "sobol"))
         sobol.fast_forward(self._asked)
@@ -243,7 +248,7 @@ class Bayesian:
         if not len(taken):
             return rows[0]
         if self.problem.space.size <= ENUMERABLE:
-            rows = torch.cat([rows, self._columns.every_row()])
+            rows = torch.cat([rows, self._every_row])
         apart = torch.cdist(self._columns.unit(rows).cpu(), taken, p=float("inf")).amin(dim=1) > ALIKE
         return rows[int(apart.to(torch.int8).argmax())]
 
@@ -253,10 +258,16 @@ class Bayesian:
 
     def _used_up(self) -> bool:
         """Whether all rows of a small space have been tried."""
-        space = self.problem.space
-        if space.size > ENUMERABLE or len(self._known) + len(self._pending) < space.size:
+        if self.problem.space.size > ENUMERABLE or len(self._known) + len(self._pending) < len(self._every_row):
             return False
-        return len(torch.unique(space.number(self._tried()))) >= int(space.size)
+        number = self.problem.space.number
+        return bool(torch.isin(number(self._every_row), number(self._tried())).all())
+
+    @cached_property
+    def _every_row(self) -> Tensor:
+        """All rows `[n, d]` of a small space that may be proposed."""
+        rows = self._columns.every_row()
+        return rows if self._limits is None else rows[self._limits.allowed(self._columns.unit(rows)).cpu()]
 
     # ------------------------------------------------------------------------------------------ rows
     def _ordered(self) -> Candidates:

@@ -15,7 +15,7 @@ from moo.base import VectorProblem
 from moo.bayes.feasibility import SuccessModel
 from moo.space import Space, integer, real
 
-QUICK = {"raw_samples": 64, "restarts": 2}
+QUICK = {"raw_samples": 64, "restarts": 2, "fantasies": 8}
 NAN = float("nan")
 
 
@@ -24,7 +24,7 @@ def values(solutions, m=2):
 
 
 def opened(space=3, **arguments):
-    options = {**QUICK, **arguments.pop("options", {})}
+    options = {**QUICK, "noise": "none", **arguments.pop("options", {})}  # a space alone is taken for noisy
     space = [(0, 1)] * space if isinstance(space, int) else space
     arguments = {"directions": "min", "num_objectives": 2, "reference_point": [4, 4], "options": options, **arguments}
     return moo.optimizer(space, "bayesian", **arguments)
@@ -128,9 +128,8 @@ def test_a_space_of_whole_numbers_is_searched_without_repetition():
         seen.append(tuple(row.solutions[0].tolist()))
         centres = torch.tensor([[0.0, 0.0], [3.0, 3.0]], dtype=torch.float64)
         opt.tell(row.extras["id"], torch.cdist(row.solutions, centres).square())
-    assert len(set(seen[10:])) == 6
-    assert not set(seen[10:]) & set(seen[:10])
-    assert len(opt.ask(1)) == 1  # all are known: there is an answer still
+    assert len(set(seen)) == 16
+    assert len(opt.ask(1)) == 0  # all are known
 
 
 def test_the_gain_is_about_what_follows():
@@ -333,7 +332,15 @@ def test_options_of_the_model(options):
     rows, plain = begun(12, noisy, options=options).ask(2), begun(12, noisy).ask(2)
     assert (rows.extras["gain"] > 0).all()
     same = torch.equal(rows.solutions, plain.solutions)
-    assert same == (options == {"noise": "none"})  # what "auto" means on a space
+    assert same == (options == {"noise": "none"})
+
+
+def test_a_space_alone_is_taken_for_noisy_and_a_problem_for_what_it_says():
+    rows = {noise: begun(12, options={"noise": noise}).ask(1).solutions for noise in ("auto", "learned", "none")}
+    assert torch.equal(rows["auto"], rows["learned"])
+    assert not torch.equal(rows["auto"], rows["none"])
+    auto, none = (search(options={"noise": noise}).front.solutions for noise in ("auto", "none"))
+    assert torch.equal(auto, none)
 
 
 @pytest.mark.parametrize("options", [{"restarts": 1}, {"raw_samples": 16, "restarts": 1000}, {"batch": 3}])
