@@ -14,13 +14,14 @@ from moo.base import Candidates
 from moo.bayes.columns import Columns
 from moo.bayes.gaussian_processes import ITERATIONS, GaussianProcesses, first_guess
 from moo.bayes.improvement import LogExpectedHypervolumeImprovement
-from moo.bayes.radial import RadialHypervolumeImprovement
+from moo.bayes.radial import DIRECTIONS, RadialHypervolumeImprovement
 from moo.bayes.surrogates import FromModel, Surrogate, surrogate_maker
 from moo.dominance import non_dominated
 from moo.metered import Metered
 from moo.seeding import child_seed, quiet_fork
 
-BOXES = 4  # objectives up to which the free part of their space is cut into boxes; beyond, rays
+BOXES = 4  # objectives up to which the free part of their space is cut into boxes, for one front; beyond, rays
+FEW = 16  # fantasies of so many objectives and more, at most: each costs rays or many boxes
 EVERY_FIT = 200  # rows up to which every proposal fits anew; beyond, when there are 2.5 % more
 COLD_FITS = 5  # how often a fit begins from the prior too, not only from the last one
 FAR = 3.0  # times the median size of a constraint beyond which its values are taken for equal
@@ -86,15 +87,17 @@ class Beliefs:
             unsure = unsure[self._plausible(model, unsure, stream)]
         fronts = exact[(exact[:, m:] <= 0).all(dim=1), :m]
         if len(unsure):
-            drawn = model.samples(unsure, self._normal(self._fantasies, len(unsure), stream))
+            count = self._fantasies if m < BOXES else min(self._fantasies, FEW)
+            drawn = model.samples(unsure, self._normal(count, len(unsure), stream))
             model = model.conditioned(unsure, drawn)
-            fronts = torch.cat([fronts.expand(self._fantasies, -1, -1), self._reached(drawn)], dim=1)
-        if m <= BOXES:
+            fronts = torch.cat([fronts.expand(count, -1, -1), self._reached(drawn)], dim=1)
+        if m < BOXES or (m == BOXES and fronts.ndim == 2):
             return LogExpectedHypervolumeImprovement(model, point, fronts)
         seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
         seen = told.objectives.to(outputs)
         size = torch.stack([column[torch.isfinite(column)].std(correction=0) for column in seen.T])
-        return RadialHypervolumeImprovement(model, point, fronts, size=size, seed=seed)
+        rays = DIRECTIONS if fronts.ndim == 2 else DIRECTIONS // 4
+        return RadialHypervolumeImprovement(model, point, fronts, size=size, directions=rays, seed=seed)
 
     def _reached(self, drawn: Tensor) -> Tensor:
         """Objectives `[s, n, m]` of drawn outputs, minus infinity where a constraint does not hold."""

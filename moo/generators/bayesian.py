@@ -59,7 +59,7 @@ class Bayesian:
         "noise": Option("auto", choices=("auto", "learned", "none"), help="auto: learned where the problem is noisy"),
         "raw_samples": Option(512, low=16, high=100_000, help="points that the starts are chosen from"),
         "restarts": Option(4, low=1, high=1000, help="starts of the search for the best point"),
-        "fantasies": Option(32, low=1, high=1024, help="draws of what is not known of rows evaluated or pending"),
+        "fantasies": Option(128, low=1, high=1024, help="draws of what is not known of rows evaluated or pending"),
     }
     own_points: ClassVar[bool] = True
     missing_objectives: ClassVar[bool] = True

@@ -8,6 +8,7 @@ from torch.quasirandom import SobolEngine
 import moo
 from moo.bayes.columns import Columns
 from moo.bayes.limits import Limits
+from moo.bayes.maximise import best_rows
 from moo.space import Space, categorical, integer, real
 
 QUICK = {"initial_points": 8, "raw_samples": 64, "restarts": 2}
