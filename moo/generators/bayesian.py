@@ -117,14 +117,16 @@ class Bayesian:
     def _check_borrowed(self, surrogate: str) -> None:
         if not self._borrowed:
             return
-        if self._borrowed in NEED_BOTORCH and surrogate == "batched":
-            raise ValueError(f"Acquisition {self._borrowed!r} needs models of BoTorch: add surrogate='botorch'.")
         if self._limits is not None:
             raise ValueError(f"Acquisition {self._borrowed!r} takes no limits. Leave it at 'auto'.")
         if "categorical" in self.problem.space.kinds:
             raise ValueError(f"Acquisition {self._borrowed!r} takes no categorical columns. Leave it at 'auto'.")
         if self.problem.num_constraints and self._borrowed not in CONSTRAINED:
-            raise ValueError(f"Acquisition {self._borrowed!r} takes no constraints. Those that do: {CONSTRAINED}.")
+            raise ValueError(
+                f"Acquisition {self._borrowed!r} takes no constraints. Those that do: {', '.join(CONSTRAINED)}."
+            )
+        if self._borrowed in NEED_BOTORCH and surrogate == "batched":
+            raise ValueError(f"Acquisition {self._borrowed!r} needs models of BoTorch: add surrogate='botorch'.")
 
     def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
         left = self._first - self._asked

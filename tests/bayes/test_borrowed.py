@@ -8,7 +8,7 @@ import torch
 from inputs import ToyVector
 
 import moo
-from moo.bayes.borrowed import BORROWED, CONSTRAINED, best_of_borrowed, borrowed
+from moo.bayes.borrowed import BORROWED, CONSTRAINED, NEED_BOTORCH, best_of_borrowed, borrowed
 from moo.bayes.gaussian_processes import GaussianProcesses
 from moo.bayes.improvement import LogExpectedHypervolumeImprovement
 from moo.bayes.surrogates import botorch_processes
@@ -171,7 +171,7 @@ def begun(name, n=6, **arguments):
 @pytest.mark.parametrize("name", BORROWED)
 def test_proposals_lie_inside_the_space_and_are_the_same_for_a_seed(name):
     options = {"surrogate": "botorch"}
-    opened(name)  # what is imported at first use may draw
+    opened(name, options=options)  # what is imported at first use may draw
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     first = begun(name, options=options).ask(1)
     torch.rand(3)
@@ -262,10 +262,25 @@ def test_categorical_columns_and_limits_are_refused(name):
 
 @pytest.mark.parametrize("name", sorted(set(BORROWED) - set(CONSTRAINED)))
 def test_those_that_take_no_constraints_say_so(name):
-    with pytest.raises(ValueError, match=f"Acquisition '{name}' takes no constraints. Those that do: .'qlogehvi'"):
+    with pytest.raises(ValueError, match=f"Acquisition '{name}' takes no constraints. Those that do: qlogehvi, "):
         opened(name, num_constraints=1)
 
 
 def test_a_name_that_is_none_of_them_is_refused():
     with pytest.raises(ValueError, match="qlognparego"):
         opened("qehvi")
+
+
+@pytest.mark.parametrize("name", NEED_BOTORCH)
+def test_those_that_need_models_of_botorch_say_so(name):
+    with pytest.raises(ValueError, match=f"Acquisition '{name}' needs models of BoTorch: add surrogate='botorch'"):
+        opened(name)
+
+
+def test_rows_that_lack_an_objective_are_not_enough_for_them():
+    opt = opened("qlognparego")
+    rows = opt.ask(6)
+    told = values(rows.solutions)
+    told[::2, 0], told[1::2, 1] = float("nan"), float("nan")
+    opt.tell(rows.extras["id"], told)
+    assert len(opt.ask(1)) == 1

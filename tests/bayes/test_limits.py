@@ -382,3 +382,15 @@ def test_rows_without_a_value_stand_last():
 def test_no_limits_at_all_are_no_error():
     limits = Limits(Columns(Space.of([(0, 1)] * 2)), torch.zeros(0, 3))
     limits.maximise(lambda r, versions=None: r.sum(dim=1), torch.full((1, 2), 0.5).double(), [0, 1], iterations=5)
+
+
+@pytest.mark.parametrize("first", [3, 8])
+def test_a_small_space_is_used_up_within_the_limits(first):
+    space = Space((integer(0, 3), integer(0, 2)))
+    options = {"limits": [[1, 1, 2]], "initial_points": first, "raw_samples": 32, "restarts": 2, "noise": "none"}
+    opt = moo.optimizer(space, "bayesian", directions="min", num_objectives=2, options=options)
+    seen = []
+    while len(rows := opt.ask(1)):
+        seen.append(tuple(rows.solutions[0].tolist()))
+        opt.tell(rows.extras["id"], torch.stack([rows.solutions[:, 0], 3 - rows.solutions.sum(dim=1)], dim=1))
+    assert sorted(seen) == [(a, b) for a in range(4) for b in range(3) if a + b <= 2]
