@@ -390,10 +390,11 @@ def _execute(todo: Sequence[Cell], out: Path, workers: int, pressed: Callable[[]
         return
     import joblib
 
+    place = out.absolute()  # joblib's processes serve again, and keep the working directory that they began in
     parallel: Any = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*tasks", UserWarning)  # after Ctrl-C: of the tasks that joblib drops
-        yield from parallel(joblib.delayed(_run_in_worker)(cell, out) for cell in todo)
+        yield from parallel(joblib.delayed(_run_in_worker)(cell, place) for cell in todo)
 
 
 def _run_in_worker(cell: Cell, out: Path) -> Status:

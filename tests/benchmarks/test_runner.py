@@ -924,6 +924,14 @@ def test_two_workers_give_the_files_of_one(finished, tmp_path):
     assert render(load(tmp_path / "out"), form="csv") == render(load(finished), form="csv")
 
 
+def test_workers_write_where_the_caller_stands_now(tmp_path, monkeypatch):
+    for name in ("first", "second"):  # the processes of the first call serve the second one too
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert states(run(SMALL, "out", workers=2)) == ["done"] * 4
+        assert len(list((tmp_path / name).glob("out/*/record.json"))) == 4
+
+
 # --------------------------------------------------------------------------------------------------- a full disk
 @contextlib.contextmanager
 def no_file_larger_than(size):
