@@ -223,7 +223,7 @@ class Bayesian:
         return self._row(row, gain, float(gained.std()))
 
     def _by_borrowed(self, told: Candidates) -> Tensor:
-        """What one of BoTorch's functions and its search propose, and Sobol points should that be known: `[k, d]`."""
+        """What one of BoTorch's functions and its search propose, and random points should that be known: `[k, d]`."""
         told = told.rows(torch.isfinite(told.objectives).all(dim=1))
         rows, outputs, surrogate = self._beliefs.about(told)
         model: Any = surrogate.model if isinstance(surrogate, FromModel) else surrogate

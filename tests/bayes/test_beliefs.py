@@ -1,0 +1,63 @@
+import pytest
+import torch
+from inputs import ToyVector
+
+from moo.base import Candidates
+from moo.bayes.beliefs import FAR, Beliefs
+from moo.bayes.columns import Columns
+from moo.metered import metered
+
+
+def beliefs(noise_option="auto", **about):
+    problem = metered(ToyVector(**about), 100, 0)
+    options = {"surrogate": "batched", "kernel": "auto", "scaled": True, "noise": noise_option, "fantasies": 4}
+    return Beliefs(problem, Columns(problem.space), seed=0, **options)
+
+
+def told(n=12, **extras):
+    stream = torch.Generator().manual_seed(0)
+    rows = torch.rand(n, 3, generator=stream, dtype=torch.float64)
+    return Candidates.of(rows, -ToyVector().evaluate(rows), **extras)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_the_unit_of_a_constraint_does_not_matter(unit):
+    limits = torch.randn(12, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    _, outputs, _ = beliefs(constrained=True).about(told(constraints=limits))
+    _, scaled, _ = beliefs(constrained=True).about(told(constraints=limits * unit))
+    assert torch.allclose(outputs, scaled)
+    assert ((outputs[:, 2:] <= 0) == (limits <= 0)).all()
+    assert outputs[:, 2:].abs().max() <= FAR
+
+
+def test_constraints_that_are_all_zero_are_told_as_such():
+    limits = torch.zeros(12, 2, dtype=torch.float64)
+    assert (beliefs(constrained=True).about(told(constraints=limits))[1][:, 2:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("noise", "noisy_problem", "deviations", "kernel"),
+    [
+        ("auto", False, False, "matern"),
+        ("auto", True, False, "rbf"),
+        ("auto", False, True, "rbf"),
+        ("learned", False, False, "rbf"),
+        ("none", True, False, "matern"),
+        ("none", False, True, "rbf"),  # what was told is not left out
+    ],
+)
+def test_the_kernel_goes_by_whether_values_are_noisy(noise, noisy_problem, deviations, kernel):
+    extras = {"std": torch.full((12, 2), 0.1, dtype=torch.float64)} if deviations else {}
+    _, _, model = beliefs(noise_option=noise, noise=0.1 if noisy_problem else 0.0).about(told(**extras))
+    assert model.kernel == kernel
+
+
+def test_a_fit_is_not_repeated_for_the_same_rows_and_goes_on_from_a_stored_one():
+    known, first, second = told(), beliefs(), beliefs()
+    _, _, model = first.about(known)
+    second.load_state_dict(first.state_dict())
+    for again in (first, second):
+        assert torch.equal(again.about(known)[2].hyperparameters, model.hyperparameters)
+        assert again.state_dict()["count"] == 1
+    assert not torch.equal(first.about(told(13))[2].hyperparameters, model.hyperparameters)
+    assert first.state_dict()["count"] == 2
