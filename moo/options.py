@@ -20,6 +20,8 @@ class Option:
         low, high: The range of a number, both ends allowed.
         choices: The values allowed, where they are few.
         log: Whether a tuner should vary it on a logarithmic scale.
+        tuned: What `moo tune` varies unless it is told otherwise: (low, high) of a number, or the choices of anything
+            else; None: it is left alone. The default is among them.
         changes: Whether it may change while a run goes on.
         help: One line for people.
     """
@@ -29,6 +31,7 @@ class Option:
     high: float | None = None
     choices: tuple[Any, ...] | None = None
     log: bool = False
+    tuned: tuple[Any, ...] | None = None
     changes: bool = False
     help: str = ""
 

@@ -24,6 +24,8 @@ OWN = {"ppo-preference": {"interval": 2}}  # others mean something else by it
 SLOW = {
     "qlognehvi": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "samples": 16},
     "bayesian": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "fantasies": 4},
+    "pareto-set-learning": {"batch": 2, "initial_points": 22, "steps": 4, "step_preferences": 4, "candidates": 32},
+    "svh-psl": {"batch": 2, "initial_points": 22, "steps": 4, "step_preferences": 4, "candidates": 32},
 }
 SLOW_BUDGET = 26
 

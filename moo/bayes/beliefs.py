@@ -14,6 +14,7 @@ from moo.base import Candidates
 from moo.bayes.columns import Columns
 from moo.bayes.gaussian_processes import ITERATIONS, GaussianProcesses, first_guess
 from moo.bayes.improvement import LogExpectedHypervolumeImprovement
+from moo.bayes.known import KnownObjectives, WithKnown
 from moo.bayes.radial import DIRECTIONS, RadialHypervolumeImprovement
 from moo.bayes.surrogates import FromModel, Surrogate, surrogate_maker
 from moo.dominance import non_dominated
@@ -25,6 +26,7 @@ FEW = 16  # fantasies of so many objectives and more, at most: each costs rays o
 EVERY_FIT = 200  # rows up to which every proposal fits anew; beyond, when there are 2.5 % more
 COLD_FITS = 5  # how often a fit begins from the prior too, not only from the last one
 FAR = 3.0  # times the median size of a constraint beyond which its values are taken for equal
+SEVERAL = 3  # rows of exactly the best value of an objective, by which it is taken to end there
 PLAUSIBLE = 64  # draws by which it is judged which rows may be on the front
 
 Improvement = LogExpectedHypervolumeImprovement | RadialHypervolumeImprovement
@@ -42,6 +44,7 @@ class Beliefs:
         scaled: Whether our own learn an output scale.
         noise: `"learned"`, `"none"`, or `"auto"`.
         fantasies: Draws of what is not known of rows evaluated or pending.
+        known: The objectives that are known functions, where there are any.
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class Beliefs:
         scaled: bool,
         noise: str,
         fantasies: int,
+        known: KnownObjectives | None = None,
     ) -> None:
         self._problem, self._columns, self._seed = problem, columns, seed
         self._make = None if surrogate == "batched" else surrogate_maker(surrogate)
         self._kernel, self._scaled, self._noise, self._fantasies = kernel, scaled, noise, fantasies
+        self._known = known
         self._fitted: Tensor | None = None  # hyperparameters [m + c, f + 3] of the last fit ...
         self._rows, self._fits = 0, 0  # ... to how many rows, and the how-manieth it was
 
@@ -91,13 +96,14 @@ class Beliefs:
             drawn = model.samples(unsure, self._normal(count, len(unsure), stream))
             model = model.conditioned(unsure, drawn)
             fronts = torch.cat([fronts.expand(count, -1, -1), self._reached(drawn)], dim=1)
+        ends = _ends(exact[:, :m].cpu(), point)
         if m < BOXES or (m == BOXES and fronts.ndim == 2):
-            return LogExpectedHypervolumeImprovement(model, point, fronts)
+            return LogExpectedHypervolumeImprovement(model, point, fronts, ends)
         seed = int(torch.randint(2**31 - 1, (1,), generator=stream))
         seen = told.objectives.to(outputs)
         size = torch.stack([column[torch.isfinite(column)].std(correction=0) for column in seen.T])
         rays = DIRECTIONS if fronts.ndim == 2 else DIRECTIONS // 4
-        return RadialHypervolumeImprovement(model, point, fronts, size=size, directions=rays, seed=seed)
+        return RadialHypervolumeImprovement(model, point, fronts, size=size, ends=ends, directions=rays, seed=seed)
 
     def _reached(self, drawn: Tensor) -> Tensor:
         """Objectives `[s, n, m]` of drawn outputs, minus infinity where a constraint does not hold."""
@@ -110,6 +116,8 @@ class Beliefs:
         Beyond three such units a constraint is cut off: where the border lies is learned from rows near it.
         """
         objectives = told.objectives.to(self._columns.device)
+        if self._known is not None:
+            objectives = self._known.filled(self._columns.features(self._columns.unit(told.solutions)), objectives)
         if not self._problem.num_constraints:
             return objectives
         limits = told.extras["constraints"].to(objectives)
@@ -135,7 +143,20 @@ class Beliefs:
         return flat.reshape(count, rows, outputs).to(self._columns.device)
 
     def _surrogate(self, rows: Tensor, outputs: Tensor, std: Tensor | None, noisy: bool) -> Surrogate:
-        """The surrogate of these rows; our own is fitted where enough is new."""
+        """The surrogate of these rows, known objectives put in."""
+        if self._known is None:
+            return self._learned(rows, outputs, std, noisy)
+        numbers = self._known.numbers
+        others = [j for j in range(outputs.shape[1]) if j not in numbers]
+        if std is not None:
+            std = std[:, [j for j in others if j < std.shape[1]]]
+        size = self._known.values(rows).std(dim=0, correction=0)
+        return WithKnown(
+            self._learned(rows, outputs[:, others], std, noisy), self._known, torch.where(size > 0, size, 1.0)
+        )
+
+    def _learned(self, rows: Tensor, outputs: Tensor, std: Tensor | None, noisy: bool) -> Surrogate:
+        """The surrogate of these outputs; our own is fitted where enough is new."""
         if self._make is not None:
             with quiet_fork(child_seed(self._seed, "surrogate", len(rows))):
                 return FromModel(self._make(rows, outputs))
@@ -177,3 +198,18 @@ class Beliefs:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
         self._fitted, self._rows, self._fits = state["parameters"], state["rows"], state["count"]
+
+
+def _ends(objectives: Tensor, reference_point: Tensor) -> Tensor:
+    """Where objectives `[n, m]` known exactly end: at the best value, where several reach it; else at infinity `[m]`.
+
+    A summed violation that is often 0 cannot be less; a smooth model does not know, and would look there for more. It
+    is no end where other values stand twice as well, as in an objective of whole numbers, where all values are the
+    same, or where nothing is better than the reference point `[m]`.
+    """
+    ends = torch.full_like(reference_point, torch.inf)
+    for j, column in enumerate(objectives.T):
+        values, times = column.unique(return_counts=True)
+        if len(values) > 1 and times[-1] >= SEVERAL and times[:-1].sum() == len(values) - 1:
+            ends[j] = values[-1] if values[-1] > reference_point[j] else torch.inf
+    return ends

@@ -87,6 +87,16 @@ class Columns:
             parts.append(column)
         return torch.cat(parts, dim=-1)
 
+    def values(self, features: Tensor) -> Tensor:
+        """Rows in the space's units `[n, d]` of what a model is told of them `[n, f]`; with slopes of real columns."""
+        at, unit = 0, []
+        for n in self._choices:
+            part = features[:, at : at + max(n, 1)]
+            unit.append(part.argmax(dim=1, keepdim=True).to(part) / max(n - 1, 1) if n else part)
+            at += max(n, 1)
+        rows: Tensor = self.space.lower.to(features) + torch.cat(unit, dim=1) * self.unit_span.to(features)
+        return rows
+
     def every_row(self) -> Tensor:
         """All canonical rows `[n, d]` of a space without real columns."""
         levels = [torch.arange(n) + c.low for n, c in zip(self._levels, self.space.columns, strict=True)]

@@ -112,14 +112,27 @@ class LogExpectedHypervolumeImprovement(AcquisitionFunction):  # type: ignore[mi
             then constraints, feasible where `<= 0`.
         reference_point: `[m]`; the outputs after the first m are constraints.
         front: Feasible points found so far, `[n, m]`, or `[s, n, m]` in as many versions as the model was told.
+        ends: What each objective is known not to exceed, `[m]`, infinite where nothing is known: no improvement is
+            expected beyond, unless a front reaches all of them. None: nowhere.
     """
 
-    def __init__(self, model: Model | Surrogate, reference_point: Tensor, front: Tensor) -> None:
+    def __init__(
+        self, model: Model | Surrogate, reference_point: Tensor, front: Tensor, ends: Tensor | None = None
+    ) -> None:
         super().__init__(model if isinstance(model, Model) else None)
         self.surrogate: Surrogate = model if isinstance(model, Surrogate) else FromModel(model)
         self.num_objectives = len(reference_point)
         versions = front if front.ndim == 3 else front[None]
         self.lower, self.upper, self.real = joined_cells(versions, reference_point.to(front))
+        if ends is not None:
+            self._end(ends.to(self.upper))
+
+    def _end(self, ends: Tensor) -> None:
+        """Cut the boxes off at the ends; where that would leave nothing to be found, the ends are not believed."""
+        upper = torch.minimum(self.upper, ends)
+        thick = self.real & (upper > self.lower).all(dim=-1)
+        if thick.any(dim=-1).all():
+            self.real, self.upper = thick, torch.where(thick[..., None], upper, torch.inf)
 
     def value(self, rows: Tensor, versions: int | None = None) -> Tensor:
         """The values `[n]` of rows `[n, f]`, the mean over the first so many versions; None: over all."""

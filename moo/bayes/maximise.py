@@ -11,6 +11,7 @@ from torch.quasirandom import SobolEngine
 from moo.bayes.climbing import climb
 from moo.bayes.columns import Columns
 from moo.bayes.limits import Limits
+from moo.bayes.regions import Region
 from moo.bayes.worth import Worth
 
 NEAR = 0.05  # standard deviation of steps away from good points
@@ -29,6 +30,8 @@ def best_rows(
     restarts: int,
     iterations: int,
     limits: Limits | None = None,
+    further: Tensor | None = None,
+    region: Region | None = None,
 ) -> Tensor:
     """Rows of the unit cube `[k, d]`, whole columns on their levels, the most worth first.
 
@@ -44,16 +47,25 @@ def best_rows(
         restarts: Climbs.
         iterations: Of a climb, at most.
         limits: That every row has to keep.
+        further: Rows `[k, d]` to screen beside these.
+        region: That smooth columns are kept in; limits are not kept then.
     """
 
     def climbed(starts: Tensor) -> Tensor:
         if not columns.smooth:
             return starts
-        ways = maximise if limits is None else limits.maximise
-        return columns.snapped(ways(worth, starts, columns.smooth, iterations=iterations)[0])
+        if limits is not None:
+            return columns.snapped(limits.maximise(worth, starts, columns.smooth, iterations=iterations)[0])
+        ends = None if region is None else torch.stack([region.lower, region.upper])
+        return columns.snapped(maximise(worth, starts, columns.smooth, iterations=iterations, ends=ends)[0])
 
-    points = raw_points(good.cpu(), columns.space.dim, raw, stream)
-    points[raw:] = columns.stirred(points[raw:], stream)
+    if region is None:
+        points = raw_points(good.cpu(), columns.space.dim, raw, stream)
+        points[raw:] = columns.stirred(points[raw:], stream)
+    else:
+        points = region.points(columns, raw, stream).cpu()
+    if further is not None:
+        points = torch.cat([points, further.cpu()])
     points = columns.snapped(points.to(columns.device))
     if limits is not None:
         inside = limits.evenly(raw // 4, int(torch.randint(2**31 - 1, (1,), generator=stream))).to(points)
@@ -94,7 +106,9 @@ def choose_starts(values: Tensor, count: int, stream: torch.Generator) -> Tensor
     return torch.cat([torch.tensor([best]), others])
 
 
-def maximise(worth: Worth, starts: Tensor, free: list[int], *, iterations: int) -> tuple[Tensor, Tensor]:
+def maximise(
+    worth: Worth, starts: Tensor, free: list[int], *, iterations: int, ends: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Local maxima of a differentiable function of rows `[n, d]` of the unit cube, from all starts at once.
 
     Args:
@@ -102,6 +116,7 @@ def maximise(worth: Worth, starts: Tensor, free: list[int], *, iterations: int) 
         starts: `[k, d]`.
         free: The columns that may change.
         iterations: Of each climb, at most.
+        ends: Lower and upper ends of each column, `[2, d]`; None: those of the cube.
 
     Returns:
         Rows `[k, d]` and their values `[k]`, the largest first.
@@ -113,8 +128,9 @@ def maximise(worth: Worth, starts: Tensor, free: list[int], *, iterations: int) 
         (gradients,) = torch.autograd.grad(values.sum(), rows)
         return values.detach(), gradients
 
-    bounds = torch.stack([starts.new_zeros(len(free)), starts.new_ones(len(free))])
-    found, values = climb(slope, starts[:, free], bounds, iterations=iterations)
+    if ends is None:
+        ends = torch.stack([torch.zeros_like(starts[0]), torch.ones_like(starts[0])])
+    found, values = climb(slope, starts[:, free], ends[:, free], iterations=iterations)
     order = values.argsort(descending=True, stable=True)
     return _filled(starts, free, found)[order], values[order]
 

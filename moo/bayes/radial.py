@@ -37,6 +37,7 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         front: Feasible points found so far, `[n, m]` or `[s, n, m]`.
         size: How large differences of each objective are believed to be, `[m]`: rays are spread for this, or for how
             far the front reaches, whichever is more. None: by the front alone.
+        ends: What each objective is known not to exceed, `[m]`: rays end there. None: nowhere.
         directions: How many rays.
         seed: Of the directions, an evenly spread (Sobol) sample of the positive part of the sphere.
     """
@@ -48,6 +49,7 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         front: Tensor,
         *,
         size: Tensor | None = None,
+        ends: Tensor | None = None,
         directions: int = DIRECTIONS,
         seed: int = 0,
     ) -> None:
@@ -68,6 +70,11 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         self.exits = front.new_zeros(len(fronts), directions)  # [s, r]: where a ray leaves the front
         if fronts.shape[1]:
             self.exits = torch.stack([(one[:, None] / self.rays).amin(-1).amax(0) for one in scaled])
+        self.limits = torch.full_like(self.exits[0], torch.inf)  # [r]: where it reaches an end
+        if ends is not None:
+            limits = ((ends.to(front) - self.point) / self.unit / self.rays).amin(dim=-1)
+            if (limits > self.exits).any(dim=-1).all():  # else a front reaches all ends, which are not believed then
+                self.limits = limits
         area = 2 * math.pi ** (m / 2) / math.gamma(m / 2) / 2**m  # of the positive part of the unit sphere
         self.log_size = math.log(area) + float(self.unit.log().sum())
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
@@ -81,11 +88,15 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         rays = slice(None if versions is None else SCREENED)
         means = means[which]
         gain = self._along_rays(
-            (means[..., :m] - self.point) / self.unit, sd[:, :m] / self.unit, self.rays[rays], self.exits[which, rays]
+            (means[..., :m] - self.point) / self.unit,
+            sd[:, :m] / self.unit,
+            self.rays[rays],
+            self.exits[which, rays],
+            self.limits[rays],
         )
         return log_mean(gain + log_feasibility(means[..., m:], sd[:, m:]))
 
-    def _along_rays(self, means: Tensor, sd: Tensor, rays: Tensor, exits: Tensor) -> Tensor:
+    def _along_rays(self, means: Tensor, sd: Tensor, rays: Tensor, exits: Tensor, limits: Tensor) -> Tensor:
         """The logarithm of the integral `[s, n]` of normal objectives, means `[s, n, m]`, above the reference point."""
         slope = rays / sd[:, None]  # [n, r, m]: standard deviations that a step along a ray is
         with torch.no_grad():  # how far to go along each ray, from the conditional excess of the tightest objective
@@ -94,6 +105,7 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
             excess = (z + mills).clamp_min(1e-9)
             spread = (1 - mills * excess).clamp_min(0).sqrt().maximum(0.5 / (1 + z.abs()))
             length = ((excess + REACH * spread) / slope).amin(dim=-1)  # [s, n, r]
+            length = torch.minimum(length, (limits - exits)[:, None]).clamp_min(1e-300)
             places = exits[:, None, :, None] + length[..., None] * self.nodes  # [s, n, r, q]
         inside: Tensor | float = 0.0
         for j in range(means.shape[-1]):
@@ -108,6 +120,7 @@ class RadialHypervolumeImprovement(AcquisitionFunction):  # type: ignore[misc]
         m = self.num_objectives
         above = ((values[..., :m] - self.point) / self.unit).clamp_min(0)
         ends = torch.stack([(one[:, None] / self.rays).amin(-1) for one in above])  # [s, k, r]
+        ends = torch.minimum(ends, self.limits)
         gained = (ends**m - self.exits[:, None] ** m).clamp_min(0).mean(dim=-1) / m
         return gained * math.exp(self.log_size) * (values[..., m:] <= 0).all(dim=-1)
 

@@ -12,6 +12,8 @@ GENERATORS: dict[str, str] = {
     "perfect-sampler": "moo.generators.perfect_sampler:PerfectSampler",
     "ppo-preference": "moo.generators.ppo_preference:PPOPreference",
     "bayesian": "moo.generators.bayesian:Bayesian",
+    "pareto-set-learning": "moo.generators.pareto_set_learning:ParetoSetLearning",
+    "svh-psl": "moo.generators.svh_psl:SVHPSL",
     "qlognehvi": "moo.generators.qlognehvi:QLogNEHVI",
     "c-morl": "moo.generators.cmorl:CMORL",
     "tabular": "moo.generators.tabular:Tabular",

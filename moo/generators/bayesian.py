@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
-from torch.quasirandom import SobolEngine
 
 from moo.base import Candidates, Setting
 from moo.bayes.beliefs import Beliefs
@@ -16,16 +15,18 @@ from moo.bayes.borrowed import BORROWED, CONSTRAINED, NEED_BOTORCH, best_of_borr
 from moo.bayes.columns import Columns
 from moo.bayes.feasibility import SuccessModel
 from moo.bayes.gaussian_processes import ITERATIONS, KERNELS
+from moo.bayes.known import KnownObjectives
+from moo.bayes.ledger import USED_UP, Ledger
 from moo.bayes.limits import Limits
 from moo.bayes.maximise import best_rows
+from moo.bayes.regions import Region, TrustRegion, standing
+from moo.bayes.set_learner import SetCandidates
 from moo.bayes.surrogates import FromModel
 from moo.dominance import non_dominated
 from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.seeding import child_seed, quiet_fork, torch_generator
 
-ENUMERABLE = 65_536  # rows of a space up to which what has not been tried yet is looked up
-ALIKE = 1e-6  # rows of the unit cube nearer than this in every column are the same proposal
 DRAWS = 512  # of a proposal's values, for the standard deviation of its gain
 
 
@@ -52,13 +53,21 @@ class Bayesian:
         "initial_points": Option(0, low=0, high=10_000, help="Sobol points first; 0: max(2 (d + 1), 10)"),
         "centre": Option(False, help="begin with the centre of the space"),
         "limits": Option(None, help="rows a_1 ... a_d b: propose only where a_1 x_1 + ... + a_d x_d <= b"),
+        "known": Option(None, help="objective@module:function of torch, or several: not learned but computed"),
         "acquisition": Option("auto", choices=("auto", *BORROWED), help="auto: our own; else BoTorch's of that name"),
         "surrogate": Option("batched", help="batched, botorch, saas, or module:function(inputs, values)"),
-        "kernel": Option("auto", choices=("auto", *KERNELS), help="auto: matern, or rbf where values are noisy"),
-        "output_scale": Option(True, help="learn how far values stray, beside how fast"),
+        "kernel": Option(
+            "auto",
+            choices=("auto", *KERNELS),
+            tuned=("auto", *KERNELS),
+            help="auto: matern, or rbf where values are noisy",
+        ),
+        "output_scale": Option(True, tuned=(True, False), help="learn how far values stray, beside how fast"),
         "noise": Option("auto", choices=("auto", "learned", "none"), help="auto: learned where the problem is noisy"),
         "raw_samples": Option(512, low=16, high=100_000, help="points that the starts are chosen from"),
         "restarts": Option(4, low=1, high=1000, help="starts of the search for the best point"),
+        "trust_region": Option(False, help="every other proposal is searched near the best rows alone"),
+        "set_candidates": Option(0, low=0, high=100_000, help="rows of a learned Pareto set among them; 0: none"),
         "fantasies": Option(128, low=1, high=1024, help="draws of what is not known of rows evaluated or pending"),
     }
     own_points: ClassVar[bool] = True
@@ -79,6 +88,7 @@ class Bayesian:
         initial_points: int,
         centre: bool,
         limits: Any,
+        known: Any,
         acquisition: str,
         surrogate: str,
         kernel: str,
@@ -86,16 +96,21 @@ class Bayesian:
         noise: str,
         raw_samples: int,
         restarts: int,
+        trust_region: bool,
+        set_candidates: int,
         fantasies: int,
     ) -> None:
         self.problem = problem
         self._seed, self._device = seed, device
         self._columns = Columns(problem.space, device)
         self._batch, self._centre = batch, centre
-        self._first = initial_points or max(2 * (problem.space.dim + 1), 10)
         self._borrowed = "" if acquisition == "auto" else acquisition
         self._limits = None if limits is None else Limits(self._columns, limits)
-        self._check_borrowed(surrogate)
+        self._region = TrustRegion(problem.space.dim) if trust_region else None
+        if trust_region and limits is not None:
+            raise ValueError("`trust_region` takes no `limits`. Leave one of the two out.")
+        further = {"limits": limits, "known": known, "set_candidates": set_candidates, "trust_region": trust_region}
+        self._check_borrowed(surrogate, [name for name, value in further.items() if value])
         self._beliefs = Beliefs(
             problem,
             self._columns,
@@ -105,20 +120,24 @@ class Bayesian:
             scaled=output_scale,
             noise=noise,
             fantasies=fantasies,
+            known=None if known is None else KnownObjectives(problem, self._columns, known),
         )
         self._raw, self._restarts = raw_samples, restarts
-        self._known = Candidates.empty((problem.space.dim,), problem.num_objectives)
-        if initial is not None:
-            self._known = initial
-            self._first = max(0, self._first - len(initial))
-        self._asked = 0
-        self._pending: dict[int, list[float]] = {}  # id -> row asked for and not told yet
+        self._set = SetCandidates(problem, self._columns, set_candidates, seed) if set_candidates else None
+        self._ledger = Ledger(
+            problem,
+            self._columns,
+            seed=seed,
+            first=initial_points or max(2 * (problem.space.dim + 1), 10),
+            initial=initial,
+            allowed=None if self._limits is None else self._limits.allowed,
+        )
 
-    def _check_borrowed(self, surrogate: str) -> None:
+    def _check_borrowed(self, surrogate: str, further: Sequence[str]) -> None:
         if not self._borrowed:
             return
-        if self._limits is not None:
-            raise ValueError(f"Acquisition {self._borrowed!r} takes no limits. Leave it at 'auto'.")
+        if further:
+            raise ValueError(f"Acquisition {self._borrowed!r} takes no `{further[0]}`. Leave it at 'auto'.")
         if "categorical" in self.problem.space.kinds:
             raise ValueError(f"Acquisition {self._borrowed!r} takes no categorical columns. Leave it at 'auto'.")
         if self.problem.num_constraints and self._borrowed not in CONSTRAINED:
@@ -129,8 +148,7 @@ class Bayesian:
             raise ValueError(f"Acquisition {self._borrowed!r} needs models of BoTorch: add surrogate='botorch'.")
 
     def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
-        left = self._first - self._asked
-        return step_by_asking(self, self.problem, min(left, 20) if left > 0 else self._batch)
+        return step_by_asking(self, self.problem, self._ledger.due(self._batch))
 
     # ------------------------------------------------------------------------------------------ ask and tell
     def ask(self, n: int) -> Candidates:
@@ -139,62 +157,55 @@ class Bayesian:
         Extra columns say why: `gain`, the expected improvement of the hypervolume, and `gain_std`, its standard
         deviation (NaN of rows that no model chose).
         """
-        none = Candidates.empty((self.problem.space.dim,), self.problem.num_objectives)
-        parts = [none.with_extras(id=torch.empty(0, dtype=torch.int64))]
+        parts = [self._ledger.nothing()]
         for _ in range(n):
-            if self._used_up():
-                self.finished = "every row of the space has been tried"
+            if self._ledger.used_up:
+                self.finished = USED_UP
                 break
-            guided = self._asked >= self._first and self._enough()
-            part = self._propose() if guided else self._sobol()
-            parts.append(part)
-            self._pending[self._asked] = part.solutions[0].tolist()
-            self._asked += 1
+            guided = not self._ledger.beginning and self._enough()
+            row, gain, gain_std = self._propose() if guided else (self._evenly(), math.nan, math.nan)
+            parts.append(self._ledger.ask(row, gain=gain, gain_std=gain_std))
         return Candidates.cat(parts)
 
     def _enough(self) -> bool:
         """Whether a model can be made: of two rows, every objective seen, and a reference point known."""
-        seen = torch.isfinite(self._known.objectives[~self._known.failed])
+        known = self._ledger.known
+        seen = torch.isfinite(known.objectives[~known.failed])
         whole = not self._borrowed or int(seen.all(dim=1).sum()) >= 2
         return len(seen) >= 2 and whole and bool(seen.any(dim=0).all()) and self.problem.reference_point is not None
 
     def tell(self, candidates: Candidates) -> None:
         """Evaluated rows: asked for by `id`, or points of one's own; NaN where an objective was not observed."""
-        for number in candidates.extras.get("id", torch.empty(0)).tolist():
-            self._pending.pop(int(number), None)
-        self._known = Candidates.cat([self._known, candidates.without_parameters()])
+        self._ledger.tell(candidates)
 
     def finals(self) -> Candidates | None:
         return None
 
-    def _row(self, row: Tensor, gain: float = float("nan"), gain_std: float = float("nan")) -> Candidates:
-        nan = torch.full((1, self.problem.num_objectives), float("nan"), dtype=torch.float64)
-        why = {"gain": torch.tensor([gain]).double(), "gain_std": torch.tensor([gain_std]).double()}
-        return Candidates.of(row[None], nan, id=torch.tensor([self._asked]), **why)
-
-    def _sobol(self) -> Candidates:
-        space = self.problem.space
-        if self._centre and not self._asked:
-            return self._row(space.from_unit(torch.full((1, space.dim), 0.5))[0])
-        if self._limits is not None:
-            row = self._columns.rows(self._limits.evenly(self._asked + 1, child_seed(self._seed, "sobol"))[-1:])
-            return self._row(self._first_new(row) if space.size <= ENUMERABLE else row[0])
-        engine: Any = SobolEngine  # torch leaves it untyped
-        sobol = engine(space.dim, scramble=True, seed=child_seed(self._seed, "sobol"))
-        sobol.fast_forward(self._asked)
-        row = space.from_unit(sobol.draw(1, dtype=torch.float64))
-        return self._row(self._first_new(row) if space.size <= ENUMERABLE else row[0])
+    def _evenly(self) -> Tensor:
+        """A row `[d]` that no model chose."""
+        space, ledger = self.problem.space, self._ledger
+        if self._centre and not ledger.asked:
+            return cast(Tensor, space.from_unit(torch.full((1, space.dim), 0.5))[0])
+        if self._limits is None:
+            rows = ledger.even_rows(1)
+        else:
+            rows = self._columns.rows(self._limits.evenly(ledger.asked + 1, child_seed(self._seed, "sobol"))[-1:])
+        return ledger.first_new(rows) if ledger.small else rows[0]
 
     # ------------------------------------------------------------------------------------------ proposals
-    def _propose(self) -> Candidates:
-        """The row of the largest expected improvement that is not known or pending yet."""
-        stream = torch_generator(self._seed, "proposal", self._asked)
-        known = self._ordered()
+    def _propose(self) -> tuple[Tensor, float, float]:
+        """The row `[d]` of the largest expected improvement that is not known or pending yet; that, and its deviation.
+
+        What a function of BoTorch chose has NaN for both.
+        """
+        ledger = self._ledger
+        stream = torch_generator(self._seed, "proposal", ledger.asked)
+        known = ledger.ordered
         failed = known.failed
         told, tried = known.rows(~failed), self._columns.unit(known.solutions)
         if self._borrowed:
-            return self._row(self._first_new(self._columns.rows(self._by_borrowed(told))))
-        acquisition = self._beliefs.improvement(told, self._waiting(), stream)
+            return ledger.first_new(self._columns.rows(self._by_borrowed(told))), math.nan, math.nan
+        acquisition = self._beliefs.improvement(told, ledger.waiting, stream)
         features = self._columns.features
         success = SuccessModel(features(tried), failed.to(tried.device)) if failed.any() else None
 
@@ -203,24 +214,38 @@ class Bayesian:
             value = acquisition.value(inputs, versions)
             return value if success is None else value + success.log_probability(inputs)
 
+        best = self._best(told)
         found = best_rows(
             worth,
             self._columns,
-            self._columns.unit(self._best(told).solutions),
+            self._columns.unit(best.solutions),
             stream,
             raw=self._raw,
             restarts=self._restarts,
             iterations=ITERATIONS,
             limits=self._limits,
+            further=None if self._set is None else self._set.rows(acquisition.surrogate, told, ledger.asked),
+            region=self._near(best, told),
         )
-        row = self._first_new(self._columns.rows(found))
+        row = ledger.first_new(self._columns.rows(found))
         inputs = features(self._columns.unit(row[None]))
         with torch.no_grad():
             means, sd = acquisition.surrogate.moments(inputs)
             gain = float(acquisition.value(inputs).exp())
         normal = torch.randn(DRAWS, means.shape[2], generator=stream, dtype=torch.float64).to(means.device)
         gained = acquisition.improvements(means[:, :1] + sd[0] * normal)
-        return self._row(row, gain, float(gained.std()))
+        return row, gain, float(gained.std())
+
+    def _near(self, best: Candidates, told: Candidates) -> Region | None:
+        """The trust region, where it is its turn."""
+        if self._region is None or not len(best):
+            return None
+        seen = torch.where(torch.isfinite(told.objectives), told.objectives, torch.nan)
+        size = (seen - seen.nanmean(dim=0)).square().nanmean(dim=0).sqrt()
+        point = cast(Tensor, self.problem.reference_point)
+        reached, centre = standing(best.objectives, point, torch.where(size > 0, size, 1.0))
+        self._region.update(len(told), reached)
+        return self._region.around(self._columns.unit(best.solutions)[centre]) if self._ledger.asked % 2 else None
 
     def _by_borrowed(self, told: Candidates) -> Tensor:
         """What one of BoTorch's functions and its search propose, and random points should that be known: `[k, d]`."""
@@ -228,8 +253,8 @@ class Bayesian:
         rows, outputs, surrogate = self._beliefs.about(told)
         model: Any = surrogate.model if isinstance(surrogate, FromModel) else surrogate
         point, dim = cast(Tensor, self.problem.reference_point).to(outputs), self.problem.space.dim
-        pending = self._columns.unit(self._waiting())
-        seed = child_seed(self._seed, "borrowed", self._asked)
+        pending = self._columns.unit(self._ledger.waiting)
+        seed = child_seed(self._seed, "borrowed", self._ledger.asked)
         with quiet_fork(seed):
             acquisition = borrowed(self._borrowed, model, rows, outputs, point, pending, seed)
             found = best_of_borrowed(acquisition, dim, raw=self._raw, restarts=self._restarts, like=rows)
@@ -244,50 +269,15 @@ class Bayesian:
         fine = complete.rows(feasible)
         return fine.rows(non_dominated(fine.objectives))
 
-    def _first_new(self, rows: Tensor) -> Tensor:
-        """The first of canonical rows that is neither known nor pending, or any such row of a small space."""
-        taken = self._columns.unit(self._tried()).cpu()
-        if not len(taken):
-            return rows[0]
-        if self.problem.space.size <= ENUMERABLE:
-            rows = torch.cat([rows, self._every_row])
-        apart = torch.cdist(self._columns.unit(rows).cpu(), taken, p=float("inf")).amin(dim=1) > ALIKE
-        return rows[int(apart.to(torch.int8).argmax())]
-
-    def _tried(self) -> Tensor:
-        """The rows known or pending, `[n, d]`."""
-        return torch.cat([self._known.solutions, self._waiting()])
-
-    def _used_up(self) -> bool:
-        """Whether all rows of a small space have been tried."""
-        if self.problem.space.size > ENUMERABLE or len(self._known) + len(self._pending) < len(self._every_row):
-            return False
-        number = self.problem.space.number
-        return bool(torch.isin(number(self._every_row), number(self._tried())).all())
-
-    @cached_property
-    def _every_row(self) -> Tensor:
-        """All rows `[n, d]` of a small space that may be proposed."""
-        rows = self._columns.every_row()
-        return rows if self._limits is None else rows[self._limits.allowed(self._columns.unit(rows)).cpu()]
-
-    # ------------------------------------------------------------------------------------------ rows
-    def _ordered(self) -> Candidates:
-        """What is known, in an order that does not depend on the order in which it was told."""
-        ids = self._known.extras.get("id")
-        return self._known if ids is None else self._known.rows(ids.argsort(stable=True))
-
-    def _waiting(self) -> Tensor:
-        """The pending rows, `[k, d]`."""
-        rows = [self._pending[number] for number in sorted(self._pending)]
-        return torch.tensor(rows, dtype=torch.float64).reshape(-1, self.problem.space.dim)
-
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
-        known, fit = self._known.state_dict(), self._beliefs.state_dict()
-        return {"known": known, "asked": self._asked, "pending": dict(self._pending), "fit": fit}
+        parts = {"set": self._set, "region": self._region}
+        stored = {name: None if part is None else part.state_dict() for name, part in parts.items()}
+        return {**self._ledger.state_dict(), "fit": self._beliefs.state_dict(), **stored}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._known = Candidates.from_state(state["known"])
-        self._asked, self._pending = state["asked"], dict(state["pending"])
+        self._ledger.load_state_dict(state)
         self._beliefs.load_state_dict(state["fit"])
+        for name, part in {"set": self._set, "region": self._region}.items():
+            if part is not None:
+                part.load_state_dict(state[name])

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
-from torch.quasirandom import SobolEngine
 
 from moo.base import Candidates, Setting
+from moo.bayes.columns import Columns
+from moo.bayes.ledger import Ledger
 from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.seeding import child_seed, quiet_fork
@@ -64,53 +65,35 @@ class QLogNEHVI:
         self.problem = problem
         self._seed, self._device = seed, device
         self._batch = batch
-        self._first = initial_points or 2 * (problem.space.dim + 1)
+        self._columns = Columns(problem.space, device)
+        first = initial_points or 2 * (problem.space.dim + 1)
+        self._ledger = Ledger(problem, self._columns, seed=seed, first=first, initial=initial)
         self._restarts, self._raw, self._samples = restarts, raw_samples, samples
-        self._known = Candidates.empty((problem.space.dim,), problem.num_objectives)
-        if initial is not None:
-            self._known = initial
-            self._first = max(0, self._first - len(initial))
-        self._asked = 0
-        self._pending: dict[int, list[float]] = {}  # id -> row asked for and not told yet
 
     def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
-        left = self._first - self._asked
-        return step_by_asking(self, self.problem, min(left, 20) if left > 0 else self._batch)
+        return step_by_asking(self, self.problem, self._ledger.due(self._batch))
 
     def ask(self, n: int) -> Candidates:
         """The next `n` rows: Sobol points first, then the best by the acquisition function given what is pending."""
-        sobol = min(n, max(0, self._first - self._asked))
-        parts = [self._sobol(sobol)] if sobol else []
-        if n > sobol:
-            enough = int((~self._known.failed).sum()) >= 2
-            parts.append(self._propose(n - sobol) if enough else self._sobol(n - sobol, offset=sobol))
-        solutions = torch.cat(parts) if parts else torch.empty(0, self.problem.space.dim, dtype=torch.float64)
-        ids = torch.arange(self._asked, self._asked + n)
-        self._asked += n
-        self._pending.update(zip(ids.tolist(), solutions.tolist(), strict=True))
-        nan = torch.full((n, self.problem.num_objectives), float("nan"), dtype=torch.float64)
-        return Candidates.of(solutions, nan, id=ids)
+        ledger = self._ledger
+        sobol = min(n, max(0, ledger.first - ledger.asked))
+        enough = int((~ledger.known.failed).sum()) >= 2
+        rows = [ledger.even_rows(sobol if enough else n)]
+        if enough and n > sobol:
+            rows.append(self._propose(n - sobol))
+        return Candidates.cat([ledger.nothing(), *(ledger.ask(row) for row in torch.cat(rows))])
 
     def tell(self, candidates: Candidates) -> None:
         """Evaluated rows: asked for by `id`, or points of one's own."""
-        for number in candidates.extras.get("id", torch.empty(0)).tolist():
-            self._pending.pop(int(number), None)
-        self._known = Candidates.cat([self._known, candidates.without_parameters()])
+        self._ledger.tell(candidates)
 
     def finals(self) -> Candidates | None:
         return None
 
     # ------------------------------------------------------------------------------------------ proposals
-    def _sobol(self, n: int, offset: int = 0) -> Tensor:
-        engine: Any = SobolEngine  # torch leaves it untyped
-        sobol = engine(self.problem.space.dim, scramble=True, seed=child_seed(self._seed, "sobol"))
-        sobol.fast_forward(self._asked + offset)
-        rows: Tensor = self.problem.space.from_unit(sobol.draw(n, dtype=torch.float64))
-        return rows
-
     def _propose(self, n: int) -> Tensor:
         """Rows `[n, d]` that maximise the acquisition function one after the other."""
-        with quiet_fork(child_seed(self._seed, "proposal", self._asked)):
+        with quiet_fork(child_seed(self._seed, "proposal", self._ledger.asked)):
             from botorch.optim import optimize_acqf
 
             unit, _ = optimize_acqf(
@@ -124,9 +107,7 @@ class QLogNEHVI:
                 options={"batch_limit": 5, "maxiter": 200},
                 sequential=True,
             )
-        space = self.problem.space
-        rows: Tensor = space.canonical(space.lower + unit.cpu() * (space.upper - space.lower))
-        return rows
+        return self._columns.rows(unit)
 
     def _acquisition(self) -> Any:
         """The acquisition function over the unit cube, for all that is known and pending."""
@@ -138,12 +119,11 @@ class QLogNEHVI:
         from botorch.sampling.normal import SobolQMCNormalSampler
         from gpytorch.mlls import SumMarginalLogLikelihood
 
-        known = self._known.rows(~self._known.failed)
-        if "id" in known.extras:  # so that the order in which rows were told changes nothing
-            known = known.rows(known.extras["id"].argsort(stable=True))
+        known = self._ledger.ordered
+        known = known.rows(~known.failed)
         m, c = self.problem.num_objectives, self.problem.num_constraints
         outputs = known.objectives if not c else torch.cat([known.objectives, known.extras["constraints"]], dim=1)
-        inputs, outputs = self._unit(known.solutions), outputs.to(self._device)
+        inputs, outputs = self._columns.unit(known.solutions), outputs.to(self._device)
         model = ModelListGP(
             *[SingleTaskGP(inputs, outputs[:, i : i + 1], outcome_transform=Standardize(1)) for i in range(m + c)]
         )
@@ -158,21 +138,14 @@ class QLogNEHVI:
             objective=IdentityMCMultiOutputObjective(outcomes=list(range(m))),
             constraints=[lambda values, column=m + i: values[..., column] for i in range(c)] or None,
         )
-        if self._pending:
-            rows = torch.tensor(list(self._pending.values()), dtype=torch.float64)
-            acquisition.set_X_pending(self._unit(rows))
+        waiting = self._ledger.waiting
+        if len(waiting):
+            acquisition.set_X_pending(self._columns.unit(waiting))
         return acquisition
-
-    def _unit(self, rows: Tensor) -> Tensor:
-        space = self.problem.space
-        span = torch.where(space.upper > space.lower, space.upper - space.lower, 1.0)
-        unit: Tensor = ((rows - space.lower) / span).to(self._device)
-        return unit
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
-        return {"known": self._known.state_dict(), "asked": self._asked, "pending": dict(self._pending)}
+        return self._ledger.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._known = Candidates.from_state(state["known"])
-        self._asked, self._pending = state["asked"], dict(state["pending"])
+        self._ledger.load_state_dict(state)

@@ -61,3 +61,50 @@ def test_a_fit_is_not_repeated_for_the_same_rows_and_goes_on_from_a_stored_one()
         assert again.state_dict()["count"] == 1
     assert not torch.equal(first.about(told(13))[2].hyperparameters, model.hyperparameters)
     assert first.state_dict()["count"] == 2
+
+
+@pytest.mark.parametrize(("times", "ends"), [(1, False), (2, False), (3, True), (7, True)])
+def test_an_objective_whose_best_value_is_reached_several_times_ends_there(times, ends):
+    known = told()
+    objectives = known.objectives.clone()
+    objectives[:times, 1] = objectives[:, 1].max() + 1
+    known = Candidates.of(known.solutions, objectives)
+    stream = torch.Generator().manual_seed(0)
+    function = beliefs().improvement(known, torch.empty(0, 3, dtype=torch.float64), stream)
+    top = function.upper[function.real][:, 1].max()
+    assert (top == objectives[:, 1].max()) == ends
+    assert torch.isinf(function.upper[function.real][:, 0].max())
+
+
+def test_under_noise_no_objective_is_taken_to_end():
+    objectives = told().objectives.clone()
+    objectives[:5, 1] = objectives[:, 1].max() + 1
+    function = beliefs(noise_option="learned").improvement(
+        Candidates.of(told().solutions, objectives),
+        torch.empty(0, 3, dtype=torch.float64),
+        torch.Generator().manual_seed(0),
+    )
+    assert torch.isinf(function.upper[function.real][:, 1].max())
+
+
+@pytest.mark.parametrize("what", ["whole numbers", "worse than the reference point", "constant", "all constant"])
+def test_ties_alone_are_no_end(what):
+    objectives = told().objectives.clone()
+    if what == "whole numbers":
+        objectives[:, 1] = objectives[:, 1].mul(2).round() / 2
+        objectives[:4, 1] = objectives[:, 1].max()
+    if what == "worse than the reference point":
+        objectives[:4, 1] = -4.0  # the toy's own
+        objectives[4:, 1] -= 10
+    if what == "constant":
+        objectives[:, 1] = -1.5
+    if what == "all constant":
+        objectives[:] = -1.5
+    known = beliefs()
+    function = known.improvement(
+        Candidates.of(told().solutions, objectives),
+        torch.empty(0, 3, dtype=torch.float64),
+        torch.Generator().manual_seed(0),
+    )
+    assert torch.isinf(function.upper[function.real][:, 1].max())
+    assert torch.isfinite(function.value(told().solutions)).all()

@@ -256,7 +256,7 @@ def test_the_additive_processes_can_be_the_model():
 def test_categorical_columns_and_limits_are_refused(name):
     with pytest.raises(ValueError, match=f"Acquisition '{name}' takes no categorical columns. Leave it at 'auto'."):
         opened(name, space=Space((categorical("abc"), real(0, 1))))
-    with pytest.raises(ValueError, match=f"Acquisition '{name}' takes no limits. Leave it at 'auto'."):
+    with pytest.raises(ValueError, match=f"Acquisition '{name}' takes no `limits`. Leave it at 'auto'."):
         opened(name, options={"limits": [[1, 1, 12]]})
 
 

@@ -386,3 +386,62 @@ def test_without_constraints_the_mean_of_what_draws_add_is_the_value():
         added = function.improvements(means[:, i, None] + sd[i] * drawn)
         error = added.std().item() / math.sqrt(200_000)
         assert abs(added.mean().item() - function.value(points[i : i + 1]).exp().item()) < 4 * error
+
+
+class Fixed:
+    """A surrogate that believes the same of every row."""
+
+    def __init__(self, means, sd):
+        self.means, self.sd, self.num_outputs = means, sd, means.shape[1]
+
+    def moments(self, rows):
+        return self.means[None], self.sd
+
+    def samples(self, rows, normal):
+        raise NotImplementedError
+
+    def conditioned(self, rows, values):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_nothing_is_expected_beyond_where_an_objective_ends(m):
+    stream = torch.Generator().manual_seed(m)
+    front = torch.rand(6, m, generator=stream, dtype=torch.float64)
+    front[:3, 0] = 1.0
+    point = torch.full((m,), -0.2, dtype=torch.float64)
+    ends = torch.full((m,), torch.inf, dtype=torch.float64)
+    ends[0] = 1.0
+    means = torch.full((1, m), 0.9, dtype=torch.float64)
+    sd = torch.full((1, m), 0.3, dtype=torch.float64)
+    function = LogExpectedHypervolumeImprovement(Fixed(means, sd), point, front, ends)
+    drawn = means + sd * torch.randn(4000, m, generator=stream, dtype=torch.float64)
+    capped = torch.minimum(drawn, ends)
+    before = float(hypervolume(front, point, directions="max"))
+    gains = torch.tensor(
+        [float(hypervolume(torch.cat([front, one[None]]), point, directions="max")) - before for one in capped]
+    )
+    expected = function.value(torch.zeros(1, m, dtype=torch.float64)).exp().item()
+    assert expected == pytest.approx(gains.mean().item(), abs=4 * gains.std().item() / 4000**0.5)
+    free = LogExpectedHypervolumeImprovement(Fixed(means, sd), point, front)
+    assert expected < 0.9 * free.value(torch.zeros(1, m, dtype=torch.float64)).exp().item()
+    assert torch.allclose(function.improvements(drawn[None])[0], gains.double(), atol=1e-9)
+
+
+def test_an_end_where_the_front_already_is_leaves_what_the_other_objectives_give():
+    front, point = torch.tensor([[1.0, 0.5]], dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    means = torch.tensor([[5.0, 0.7]], dtype=torch.float64, requires_grad=True)
+    sd = torch.full((1, 2), 1e-3, dtype=torch.float64)
+    ends = torch.tensor([1.0, torch.inf], dtype=torch.float64)
+    value = LogExpectedHypervolumeImprovement(Fixed(means, sd), point, front, ends).value(torch.zeros(1, 2).double())
+    assert value.exp().item() == pytest.approx(0.2, rel=1e-6)
+    value.sum().backward()
+    assert torch.isfinite(means.grad).all()
+
+
+def test_ends_that_a_front_reaches_altogether_are_not_believed():
+    front, point = torch.tensor([[1.0, 1.0]], dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    believed = Fixed(torch.ones(1, 2, dtype=torch.float64), torch.ones(1, 2, dtype=torch.float64))
+    ended = LogExpectedHypervolumeImprovement(believed, point, front, torch.ones(2, dtype=torch.float64))
+    at = torch.zeros(1, 2, dtype=torch.float64)
+    assert torch.equal(ended.value(at), LogExpectedHypervolumeImprovement(believed, point, front).value(at))

@@ -322,7 +322,7 @@ def test_rows_asked_for_are_allowed_and_apart():
 
 
 def test_botorchs_acquisitions_take_no_limits():
-    with pytest.raises(ValueError, match="Acquisition 'qlognehvi' takes no limits"):
+    with pytest.raises(ValueError, match="Acquisition 'qlognehvi' takes no `limits`"):
         search("branin-currin", [[1, 1, 0.5]], options={"acquisition": "qlognehvi"})
 
 

@@ -172,6 +172,7 @@ def test_the_first_versions_and_few_rays_can_be_taken_alone():
     few = [part.value(rows, 5) for part in alone]  # more than there are: all of them, along few rays
     assert torch.allclose(whole.value(rows, 2), torch.stack(few[:2]).logsumexp(dim=0) - math.log(2), rtol=1e-12)
     alone[0].rays, alone[0].exits = alone[0].rays[:SCREENED], alone[0].exits[:, :SCREENED]
+    alone[0].limits = alone[0].limits[:SCREENED]
     assert torch.equal(alone[0].value(rows), few[0])
     assert 1e-3 < (whole.value(rows, 3) - whole.value(rows)).abs().mean() < 0.5
 
@@ -338,3 +339,18 @@ def test_without_a_front_units_do_not_matter_to_rays():
     scaled = RadialHypervolumeImprovement(Believed(), reference, empty, size=factor).value(rows * factor.repeat(2))
     plain = RadialHypervolumeImprovement(Believed(), reference, empty, size=factor / factor).value(rows)
     assert torch.allclose(scaled - factor.log().sum(), plain, atol=0.5)
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_rays_end_where_objectives_do_as_boxes_do(m):
+    rows, reference, front = case(m, seed=m, rows=40)
+    ends = torch.full((m,), torch.inf, dtype=torch.float64)
+    ends[0] = front[:, 0].max()
+    boxed = LogExpectedHypervolumeImprovement(Believed(m), reference, front, ends)
+    along = RadialHypervolumeImprovement(Believed(m), reference, front, ends=ends, directions=4096)
+    # of what is close to no improvement a few rays alone see anything
+    worth = boxed.value(rows) > boxed.value(rows).max() - 4
+    assert torch.allclose(along.value(rows)[worth], boxed.value(rows)[worth], atol=0.15)
+    assert (along.value(rows) < radial(rows, reference, front, directions=4096)).any()
+    drawn = rows[None, :, :m]
+    assert torch.allclose(along.improvements(drawn), boxed.improvements(drawn), rtol=0.1, atol=2e-3)

@@ -140,9 +140,9 @@ def test_forbidden_rows_are_in_no_front_of_the_model(monkeypatch):
     fronts = []
 
     class Kept(beliefs.LogExpectedHypervolumeImprovement):
-        def __init__(self, model, point, front):
+        def __init__(self, model, point, front, ends):
             fronts.append(front)
-            super().__init__(model, point, front)
+            super().__init__(model, point, front, ends)
 
     monkeypatch.setattr(beliefs, "LogExpectedHypervolumeImprovement", Kept)
     opt = begun(14)
