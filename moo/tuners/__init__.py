@@ -3,4 +3,7 @@
 TUNERS: dict[str, str] = {
     "uniform": "moo.tuners.uniform:Uniform",
     "dirichlet": "moo.tuners.dirichlet:Dirichlet",
+    "corner-weights": "moo.tuners.corner_weights:CornerWeights",
+    "adaptive": "moo.tuners.adaptive:Adaptive",
+    "bayesian": "moo.tuners.bayesian:Bayesian",
 }
