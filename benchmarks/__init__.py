@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from moo.benchmarks.reporting import load, score
     from moo.benchmarks.runner import run
     from moo.benchmarks.suites import SUITES, Suite, find_suite
+    from moo.benchmarks.tuning.study import TuningResult, tune
 
 _HOMES = {
     "run": "moo.benchmarks.runner",
@@ -18,9 +19,11 @@ _HOMES = {
     "SUITES": "moo.benchmarks.suites",
     "Suite": "moo.benchmarks.suites",
     "find_suite": "moo.benchmarks.suites",
+    "tune": "moo.benchmarks.tuning.study",
+    "TuningResult": "moo.benchmarks.tuning.study",
 }
 
-__all__ = ["SUITES", "Suite", "find_suite", "load", "run", "score"]
+__all__ = ["SUITES", "Suite", "TuningResult", "find_suite", "load", "run", "score", "tune"]
 
 
 __getattr__ = lazy(__name__, _HOMES)

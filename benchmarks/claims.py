@@ -390,7 +390,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "SVH-PSL's figure",
             "`svh-psl` in its published setting (d = 20, 20 + 20 x 5; d = 30 printed): within .5 of the figure's ln "
             "difference on ZDT1/2/3 or an experiment that explains why not",
-            "moo.benchmarks.perf.bayes_quality:set_learning",
+            "moo.benchmarks.perf.set_learning:set_learning",
         ),
         Claim(
             "The weight tuner",
@@ -398,14 +398,14 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "weight tuner with `ppo-preference`, 200k transitions each, on DST concave, fruit-tree and minecart, 5 "
             "seeds: hypervolume over time (area under the curve) >= all three on at least two problems, not below 98 % "
             "of the best on any",
-            "moo.benchmarks.perf.bayes_quality:weights",
+            "moo.benchmarks.perf.preference_tuning:weights",
         ),
         Claim(
             "Tuning hyperparameters",
             "random search",
             "tuning `c-morl` on fruit-tree and `mogfn` on hypergrid, trials of <= 20 s, 5 seeds: hypervolume with 27 "
             "full-trial equivalents >= random search with 81",
-            "moo.benchmarks.perf.bayes_quality:hyperparameters",
+            "moo.benchmarks.perf.hyperparameter_tuning:hyperparameters",
         ),
     ),
 }

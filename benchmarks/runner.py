@@ -227,7 +227,7 @@ def run(
     _claim(out, found, refused.values())
     statuses = dict(refused)
     for cell in plan:
-        if cell not in statuses and (status := _on_disk(cell, out, retry_failed, say)) is not None:
+        if cell not in statuses and (status := on_disk(cell, out, retry_failed, say)) is not None:
             statuses[cell] = status
     todo = [cell for cell in plan if cell not in statuses]
     say(
@@ -236,11 +236,11 @@ def run(
     )
     for label, why in _by_combination(refused.values()).items():
         say(f"not applicable: {label}: {why}")
-    statuses.update(_run_all(todo, out, workers, say))
+    statuses.update(run_cells(todo, out, workers, say))
     return [statuses[cell] for cell in plan if cell in statuses]
 
 
-def _run_all(todo: Sequence[Cell], out: Path, workers: int, say: Callable[[str], object]) -> dict[Cell, Status]:
+def run_cells(todo: Sequence[Cell], out: Path, workers: int, say: Callable[[str], object]) -> dict[Cell, Status]:
     """Run cells and say how each ended, until Ctrl-C, which ends in the cell where one has to go on."""
     statuses: dict[Cell, Status] = {}
     stopped = False
@@ -363,7 +363,7 @@ def _alien(out: Path, suite: Suite) -> bool:
     )
 
 
-def _on_disk(cell: Cell, out: Path, retry_failed: bool, say: Callable[[str], object]) -> Status | None:
+def on_disk(cell: Cell, out: Path, retry_failed: bool, say: Callable[[str], object]) -> Status | None:
     """How a cell stands on disk; a damaged one is named and set aside, to be run again."""
     try:
         status = stored(cell, out)

@@ -193,6 +193,8 @@ CRE = tuple(f"cre{number}" for number in (21, 22, 23, 24, 25, 31, 32, 51))
 BASELINES = ("random", "nsga2", "nsga3", "moead", "sms-emoa", "spea2")
 GRID_OBJECTIVES = ("branin", "currin", "shubert", "beale")
 NGRAM_TASKS = ("AV+VC", "AV+VC+CA", "A+V,length=18,min_length=17", "A+V+C,length=18,min_length=17")
+TUNERS = ("uniform", "dirichlet", "corner-weights", "adaptive", "bayesian")
+OFTEN = "interval=2,evaluated=50,episodes=4"  # evaluations, so that a tuner has something to learn from
 LEARN_STRINGS = (  # one sharpness, reached in the middle; log Z has a variance of its own for each preference
     "beta=96,beta_rise=0.5,loss=vargrad,group=16,floor=0.05,layers=2,batch=128,batches=8,learning_rate=0.005,"
     "log_z_learning_rate=0.05"
@@ -262,6 +264,20 @@ SUITES: dict[str, Suite] = {
         ("random", "ppo-preference", "c-morl", "c-morl:greedy=true"),
         tuple(range(5)),
         500_000,
+    ),
+    "weights": Suite(
+        "weights",
+        (
+            *("deep-sea-treasure:variant=concave", "fruit-tree:depth=5"),
+            *("hypergrid:objectives=branin+currin", "hypergrid:objectives=branin+currin+shubert"),
+        ),
+        tuple(
+            f"{method}preferences={tuner}"
+            for method in (f"ppo-preference:{OFTEN},", "c-morl:", "mogfn:")
+            for tuner in TUNERS
+        ),
+        tuple(range(5)),
+        {"ppo-preference": 200_000, "c-morl": 200_000, "mogfn": 20_000},
     ),
     "cre": Suite("cre", CRE, BASELINES, tuple(range(10)), 10_000),
 }

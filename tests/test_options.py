@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moo.generators import GENERATORS
 from moo.options import Option, check_option, resolve_options
+from moo.registry import resolve
 
 COUNT = Option(10, low=2, high=100)
 RATE = Option(0.1, low=1e-6, high=1.0, log=True)
@@ -120,3 +122,38 @@ def test_unknown_options_name_their_owner_and_the_nearest():
 def test_checking_twice_changes_nothing(value):
     once = resolve_options({"count": COUNT}, {"count": float(value)}, "it")
     assert resolve_options({"count": COUNT}, once, "it") == once
+
+
+# ------------------------------------------------------------------------------------------------- what tuning varies
+TUNED = [
+    pytest.param(option, id=f"{method}-{name}")
+    for method, target in GENERATORS.items()
+    if target.startswith("moo.")
+    for name, option in resolve(GENERATORS, method, "method").options.items()
+    if option.tuned is not None
+]
+
+
+@pytest.mark.parametrize("option", TUNED)
+def test_what_tuning_varies_is_allowed_and_holds_the_default(option):
+    for value in option.tuned:
+        assert check_option("x", option, value) == value
+    numeric = option.choices is None and not isinstance(option.default, bool | str)
+    if not numeric:
+        assert option.default in option.tuned
+        assert len(set(option.tuned)) == len(option.tuned) >= 2
+        return
+    low, high = option.tuned
+    assert low < high
+    assert low <= option.default <= high
+    assert low > 0 or not option.log
+    assert type(low) is type(high) is type(option.default)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["c-morl", "mogfn", "ppo-preference", "tabular", "order-preserving", "nsga2", "nsga3", "moead", "bayesian"],
+)
+def test_these_methods_say_what_tuning_varies(method):
+    varied = [option for option in resolve(GENERATORS, method, "method").options.values() if option.tuned is not None]
+    assert 1 <= len(varied) <= 8

@@ -261,21 +261,6 @@ def six_objectives(*, quick: bool) -> Measurement:  # noqa: ARG001
     )
 
 
-def set_learning(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """Pareto set learning."""
-    return Measurement(None, "", "", [], "`svh-psl` does not exist yet")
-
-
-def weights(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """Choosing preferences."""
-    return Measurement(None, "", "", [], "the tuner does not exist yet")
-
-
-def hyperparameters(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """Choosing hyperparameters."""
-    return Measurement(None, "", "", [], "`moo tune` does not exist yet")
-
-
 if __name__ == "__main__":
     for task_name in sys.argv[1:] or TASKS:
         for run in searched(task_name, "bayesian", (0, 1)):

@@ -48,12 +48,14 @@ class CMORL:
     uses_preferences: ClassVar[bool] = True
     schedules_by_budget: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Option]] = {
-        "policies": Option(24, low=1, high=10_000, help="preferences of the first stage"),
+        "policies": Option(24, low=1, high=10_000, log=True, tuned=(8, 64), help="preferences of the first stage"),
         "selected": Option(6, low=1, high=10_000, help="policies that a round of the second stage extends"),
         "copies": Option(8, low=1, high=100_000, help="of the environment for each policy"),
-        "first_stage": Option(0.3, low=0.0, high=1.0, help="share of the budget for the first stage"),
+        "first_stage": Option(0.3, low=0.0, high=1.0, tuned=(0.1, 0.9), help="share of the budget for the first stage"),
         "evaluation": Option(0.2, low=0.0, high=0.9, help="share for evaluating; a round's last always takes place"),
-        "updates": Option(10, low=1, high=10_000, help="of each policy in a round of the second stage"),
+        "updates": Option(
+            10, low=1, high=10_000, log=True, tuned=(3, 30), help="of each policy in a round of the second stage"
+        ),
         "episodes": Option(10, low=1, high=10_000, help="that evaluate a policy"),
         "greedy": Option(False, help="evaluate and report the policies that always take their most likely action"),
         "beta": Option(0.9, low=0.0, high=1.0, help="share of the other returns that an extension keeps"),

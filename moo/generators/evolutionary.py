@@ -79,7 +79,7 @@ class PymooMethod:
     uses_preferences: ClassVar[bool] = False
     schedules_by_budget: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {
-        "population": Option(100, low=2, high=100_000, help="rows of a generation"),
+        "population": Option(100, low=2, high=100_000, log=True, tuned=(16, 256), help="rows of a generation"),
     }
     wants_setting = False
     preferences_per_round = 0

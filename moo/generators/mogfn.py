@@ -51,9 +51,9 @@ class MOGFN:
         "floor": Option(1e-4, low=1e-30, high=0.5, log=True, help="the least reward while learning"),
         "beta": Option(None, low=0.0, high=1e4, help="sharpness; none: every trajectory draws its own"),
         "beta_low": Option(0.5, low=1e-3, high=1e4, log=True, help="the least beta drawn"),
-        "beta_high": Option(32.0, low=1e-3, high=1e4, log=True, help="the highest beta drawn"),
+        "beta_high": Option(32.0, low=1e-3, high=1e4, log=True, tuned=(8.0, 128.0), help="the highest beta drawn"),
         "beta_rise": Option(0.0, low=0.0, high=1.0, help="share of the budget over which beta rises from 0"),
-        "batch": Option(32, low=1, high=100_000, help="trajectories of a gradient step"),
+        "batch": Option(32, low=1, high=100_000, log=True, tuned=(8, 128), help="trajectories of a gradient step"),
         "batches": Option(32, low=1, high=1000, help="gradient steps on what one step of the search samples"),
         "group": Option(1, low=1, high=1000, help="trajectories that share a condition; at least 2 for vargrad"),
         "round": Option(1024, low=1, high=1_000_000, help="preferences asked of the tuner at once"),
@@ -61,10 +61,14 @@ class MOGFN:
         "layers": Option(3, low=1, high=20, help="hidden layers"),
         "encoding": Option("scalar", choices=ENCODINGS, help="how the network reads preferences and beta"),
         "bins": Option(50, low=2, high=1000, help="of the thermometer encoding"),
-        "learning_rate": Option(3e-3, low=1e-6, high=1.0, log=True, help="of Adam, falling to 0 as a cosine"),
-        "log_z_learning_rate": Option(5e-3, low=1e-6, high=1.0, log=True, help="the same for log Z"),
+        "learning_rate": Option(
+            3e-3, low=1e-6, high=1.0, log=True, tuned=(3e-4, 3e-2), help="of Adam, falling to 0 as a cosine"
+        ),
+        "log_z_learning_rate": Option(5e-3, low=1e-6, high=1.0, log=True, tuned=(1e-3, 0.1), help="the same for log Z"),
         "clip": Option(10.0, low=1e-3, high=1e6, log=True, help="largest norm of a gradient"),
-        "epsilon": Option(0.01, low=0.0, high=1.0, help="probability of a uniform action while learning"),
+        "epsilon": Option(
+            0.01, low=0.0, high=1.0, tuned=(0.0, 0.2), help="probability of a uniform action while learning"
+        ),
         "backward": Option("uniform", choices=("uniform", "learned"), help="the law of last actions"),
         "relabel": Option(0, low=0, high=100, help="further preferences that each trajectory is learned from for"),
         "replay": Option(0.0, low=0.0, high=10.0, help="replayed objects for each new one"),

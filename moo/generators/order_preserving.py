@@ -44,15 +44,23 @@ class OrderPreserving:
     schedules_by_budget: ClassVar[bool] = True  # the learning rate
     options: ClassVar[Mapping[str, Option]] = {
         "labels": Option("archive", choices=("archive", "batch"), help="against what an object is held"),
-        "front_share": Option(0.5, low=0.0, high=10.0, help="objects of the front in a batch for each new one"),
-        "temperature": Option(4.0, low=0.01, high=1e3, log=True, help="what log rewards are divided by in the loss"),
-        "batch": Option(128, low=2, high=100_000, help="new objects of a gradient step"),
+        "front_share": Option(
+            0.5, low=0.0, high=10.0, tuned=(0.0, 1.0), help="objects of the front in a batch for each new one"
+        ),
+        "temperature": Option(
+            4.0, low=0.01, high=1e3, log=True, tuned=(0.5, 32.0), help="what log rewards are divided by in the loss"
+        ),
+        "batch": Option(128, low=2, high=100_000, log=True, tuned=(32, 512), help="new objects of a gradient step"),
         "batches": Option(4, low=1, high=1000, help="gradient steps on what one step of the search samples"),
         "hidden": Option(128, low=1, high=10_000, help="width of the network"),
         "layers": Option(3, low=1, high=20, help="hidden layers"),
-        "learning_rate": Option(5e-3, low=1e-6, high=1.0, log=True, help="of Adam, falling to 0 as a cosine"),
+        "learning_rate": Option(
+            5e-3, low=1e-6, high=1.0, log=True, tuned=(5e-4, 5e-2), help="of Adam, falling to 0 as a cosine"
+        ),
         "clip": Option(10.0, low=1e-3, high=1e6, log=True, help="largest norm of a gradient"),
-        "epsilon": Option(0.05, low=0.0, high=1.0, help="probability of a uniform action while learning"),
+        "epsilon": Option(
+            0.05, low=0.0, high=1.0, tuned=(0.0, 0.2), help="probability of a uniform action while learning"
+        ),
     }
     wants_setting = False
     preferences_per_round = 0

@@ -41,7 +41,14 @@ class PPOPreference:
     uses_preferences: ClassVar[bool] = True
     schedules_by_budget: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {
-        "copies": Option(64, low=1, high=100_000, help="of the environment, each with a preference of its own"),
+        "copies": Option(
+            64,
+            low=1,
+            high=100_000,
+            log=True,
+            tuned=(16, 256),
+            help="of the environment, each with a preference of its own",
+        ),
         "interval": Option(10, low=1, high=10_000, help="updates between evaluations"),
         "evaluated": Option(20, low=1, high=10_000, help="preferences whose policies are evaluated, at least"),
         "episodes": Option(10, low=1, high=10_000, help="that evaluate a policy"),

@@ -53,15 +53,27 @@ class Tabular:
     uses_preferences: ClassVar[bool] = True
     schedules_by_budget: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {
-        "learner": Option("linear", choices=("linear", "pareto"), help="values for preferences, or sets of vectors"),
-        "policies": Option(200, low=1, high=100_000, help="preferences that learner=linear learns for"),
+        "learner": Option(
+            "linear", choices=("linear", "pareto"), tuned=("linear", "pareto"), help="values for preferences, or sets"
+        ),
+        "policies": Option(
+            200, low=1, high=100_000, log=True, tuned=(50, 400), help="preferences that learner=linear learns for"
+        ),
         "copies": Option(32, low=1, high=100_000, help="of the environment, stepped together"),
         "steps": Option(32, low=1, high=100_000, help="of each copy in a step of the search"),
         "interval": Option(4096, low=1, high=10**9, help="most transitions between cheap evaluations of policies"),
         "episodes": Option(20, low=1, high=10_000, help="that evaluate a policy, where there is chance"),
         "exploration": Option("sticky", choices=EXPLORATIONS, help="which actions explore"),
-        "share": Option(0.5, low=0.0, high=1.0, help="of actions that explore; with learner=linear others are greedy"),
-        "sweeps": Option(20, low=0, high=10_000, help="over all places before an evaluation, with learner=linear"),
+        "share": Option(
+            0.5,
+            low=0.0,
+            high=1.0,
+            tuned=(0.1, 1.0),
+            help="of actions that explore; with learner=linear others are greedy",
+        ),
+        "sweeps": Option(
+            20, low=0, high=10_000, tuned=(5, 40), help="over all places before an evaluation, with learner=linear"
+        ),
     }
     finished = ""
 

@@ -26,17 +26,17 @@ Condition = Callable[[Tensor], Tensor]  # of which copies begin an episode [n]: 
 
 PPO_OPTIONS: dict[str, Option] = {
     "steps": Option(0, low=0, high=100_000, help="of each copy between updates; 0: up to 64, four short episodes"),
-    "learning_rate": Option(3e-3, low=1e-6, high=1.0, log=True, help="of Adam"),
-    "epochs": Option(4, low=1, high=100, help="passes over a window"),
+    "learning_rate": Option(3e-3, low=1e-6, high=1.0, log=True, tuned=(3e-4, 3e-2), help="of Adam"),
+    "epochs": Option(4, low=1, high=100, tuned=(1, 8), help="passes over a window"),
     "minibatches": Option(4, low=1, high=1000, help="parts of a pass, a gradient step each"),
     "clip": Option(0.2, low=1e-3, high=1.0, help="how far a chance may move in an update"),
     "decay": Option(0.95, low=0.0, high=1.0, help="lambda of the advantages"),
-    "entropy": Option(0.01, low=0.0, high=1.0, help="weight of the policies' entropy"),
+    "entropy": Option(0.01, low=0.0, high=1.0, log=True, tuned=(1e-3, 0.1), help="weight of the policies' entropy"),
     "longest": Option(0.5, low=1e-3, high=1e3, help="norm that a policy's gradient is cut to"),
     "hidden": Option(64, low=1, high=4096, help="units of a layer"),
     "layers": Option(2, low=1, high=8, help="hidden layers"),
     "exploration": Option("uniform", choices=EXPLORATIONS[:-1], help="which actions explore, if they are discrete"),
-    "share": Option(0.2, low=0.0, high=0.9, help="of actions that explore; corrected for by their ratios"),
+    "share": Option(0.2, low=0.0, high=0.9, tuned=(0.0, 0.5), help="of actions that explore; ratios correct for them"),
     "bonus": Option(0.0, low=0.0, high=1e3, help="reward b / sqrt(visits) for what was rarely done; small problems"),
 }
 
