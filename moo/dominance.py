@@ -100,6 +100,13 @@ def non_dominated(
     return marked if sets.mask is None else marked & sets.mask
 
 
+def joined_front(front: Tensor, objectives: Tensor) -> Tensor:
+    """The distinct non-dominated rows, in lexicographic order, of maximised rows `[k, m]` and `[n, m]`."""
+    both = torch.cat([front, objectives])
+    rows: Tensor = torch.unique(both[non_dominated(both)], dim=0)
+    return rows
+
+
 def pareto_ranks(objectives: Any, *, directions: Directions = None, mask: Any = None, nan: str = "raise") -> Tensor:
     """Number the fronts of non-dominated sorting of maximised objectives: 0 for the first, 1 for the first of the rest.
 

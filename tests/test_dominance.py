@@ -21,6 +21,7 @@ from moo.dominance import (
     dominates,
     epsilon_dominates,
     epsilon_non_dominated,
+    joined_front,
     non_dominated,
     pareto_ranks,
     violation,
@@ -605,3 +606,10 @@ def test_other_dtypes_give_the_same_result(function, dtype):
 @pytest.mark.parametrize("function", [*FILTERS, violation])
 def test_the_result_is_on_the_device_of_the_input(function):
     assert function(torch.rand(5, 2, device=DEVICE)).device.type == torch.device(DEVICE).type
+
+
+def test_a_joined_front_has_each_non_dominated_row_once():
+    front = torch.tensor([[0.0, 3.0], [2.0, 1.0]], dtype=torch.float64)
+    more = torch.tensor([[2.0, 1.0], [1.0, 3.0], [3.0, 0.0], [0.5, 0.5]], dtype=torch.float64)
+    assert joined_front(front, more).tolist() == [[1.0, 3.0], [2.0, 1.0], [3.0, 0.0]]
+    assert joined_front(front[:0], more[:0]).shape == (0, 2)

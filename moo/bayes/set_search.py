@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
 
-from moo.base import Candidates
+from moo.base import Candidates, Setting
 from moo.bayes.beliefs import Beliefs
 from moo.bayes.columns import Columns
 from moo.bayes.gaussian_processes import ITERATIONS
@@ -19,7 +19,7 @@ from moo.bayes.pareto_sets import Descent, most_gained
 from moo.bayes.set_learner import LEARNING, SetLearner
 from moo.bayes.surrogates import Surrogate
 from moo.dominance import non_dominated
-from moo.metered import Metered
+from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.preferences import check_preferences, dirichlet
 from moo.seeding import torch_generator
@@ -39,7 +39,9 @@ SEARCHING = {
 
 
 class SetSearch:
-    """Ask and tell by a learned Pareto set: Sobol points first, then points of the set.
+    """All of a Pareto set learning method but its options and the direction of a training step.
+
+    Sobol points first, then points of the set.
 
     The set is learned when a point is due and something was told since. Of the set's rows for evenly drawn preferences
     each proposal is the one that gains most beside what is known and pending, so that a batch is chosen greedily and
@@ -54,6 +56,18 @@ class SetSearch:
         device: Of models and network.
         initial: Rows known beforehand.
     """
+
+    kinds: ClassVar[tuple[str, ...]] = ("vector",)
+    columns: ClassVar[tuple[str, ...]] = ("real", "integer")
+    encodings: ClassVar[tuple[str, ...]] = ()
+    max_objectives: ClassVar[int | None] = 5
+    constraints: ClassVar[bool] = False
+    uses_preferences: ClassVar[bool] = False  # it draws its own
+    schedules_by_budget: ClassVar[bool] = False
+    own_points: ClassVar[bool] = True
+    wants_setting = False
+    preferences_per_round = 0
+    finished = ""
 
     def __init__(
         self,
@@ -81,14 +95,12 @@ class SetSearch:
         first = said.initial_points or max(2 * (problem.space.dim + 1), 10)
         self._ledger = Ledger(problem, self._columns, seed=seed, first=first, initial=initial)
         self._learned_from = -1  # rows known when the set was learned
-        self.finished = ""
 
-    def due(self) -> int:
-        """How many rows a step asks for."""
-        return self._ledger.due(self._said.batch)
+    def step(self, setting: Setting | None) -> Candidates:  # noqa: ARG002
+        return step_by_asking(self, self.problem, self._ledger.due(self._said.batch))
 
     def ask(self, n: int) -> Candidates:
-        """The next `n` rows with `id` and NaN objectives."""
+        """The next `n` rows: Sobol points first, then points of the learned set."""
         ledger = self._ledger
         parts = [ledger.nothing()]
         for _ in range(n):
@@ -102,8 +114,14 @@ class SetSearch:
         """Evaluated rows: asked for by `id`, or points of one's own."""
         self._ledger.tell(candidates)
 
-    def sample(self, preferences: Tensor, seed: int) -> Tensor:
-        """Canonical rows `[k, d]` for preferences `[k, m]`, of the set as it stands."""
+    def finals(self) -> Candidates | None:
+        return None
+
+    def sample(self, preferences: Tensor, seed: int = 0) -> Tensor:
+        """Canonical rows `[k, d]` for preferences `[k, m]`: those of the last learned set, whatever the seed.
+
+        Before anything is learned they are those of a new network, drawn by the seed.
+        """
         checked = check_preferences(preferences, self.problem.num_objectives)
         return self._columns.rows(self._learner.rows(checked, seed))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from moo.base import Candidates, Problem, Setting
-from moo.dominance import non_dominated
+from moo.dominance import joined_front
 from moo.options import Option
 from moo.preferences import grid
 
@@ -73,8 +73,7 @@ class Adaptive:
         rows = candidates.rows(~candidates.failed & (candidates.violation == 0))
         if not len(rows):
             return
-        front = torch.cat([self._front, rows.objectives])
-        self._front = torch.unique(front[non_dominated(front)], dim=0)
+        self._front = joined_front(self._front, rows.objectives)
         rows = rows.rows(torch.isfinite(rows.preferences).all(dim=1))
         if len(rows):
             moved = self.preferences.clone()

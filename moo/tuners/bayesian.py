@@ -14,7 +14,7 @@ from moo.bayes.gaussian_processes import ITERATIONS, GaussianProcesses
 from moo.bayes.improvement import LogExpectedHypervolumeImprovement
 from moo.bayes.radial import RadialHypervolumeImprovement
 from moo.directions import turn
-from moo.dominance import non_dominated
+from moo.dominance import joined_front
 from moo.metered import infer_reference_point
 from moo.options import Option
 from moo.preferences import dirichlet, sobol
@@ -110,8 +110,7 @@ class Bayesian:
         rows = candidates.rows(~candidates.failed & (candidates.violation == 0))
         if not len(rows):
             return
-        front = torch.cat([self._front, rows.objectives])
-        self._front = torch.unique(front[non_dominated(front)], dim=0)
+        self._front = joined_front(self._front, rows.objectives)
         rows = rows.rows(torch.isfinite(rows.preferences).all(dim=1))
         used = torch.full((len(rows), 1), float(self._used), dtype=torch.float64)
         told = torch.cat([self._told, torch.cat([rows.preferences, used, rows.objectives], dim=1)])

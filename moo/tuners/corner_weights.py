@@ -10,7 +10,7 @@ from torch import Tensor
 
 from moo.base import Candidates, Problem, Setting
 from moo.corners import MAX_OBJECTIVES, corner_preferences, optimistic_values
-from moo.dominance import non_dominated
+from moo.dominance import joined_front
 from moo.options import Option
 
 WEIGHED = 64  # corners whose priority is computed, those most unlike what was worked for: a linear programme each
@@ -72,8 +72,7 @@ class CornerWeights:
         rows = candidates.rows(~candidates.failed & (candidates.violation == 0))
         if not len(rows):
             return
-        front = torch.cat([self._front, rows.objectives])
-        self._front = torch.unique(front[non_dominated(front)], dim=0)
+        self._front = joined_front(self._front, rows.objectives)
         followed = torch.unique(rows.preferences[torch.isfinite(rows.preferences).all(dim=1)], dim=0)
         known = (torch.cdist(self._worked_for, followed, p=float("inf")) <= SAME).any(dim=1)
         self._worked_for = torch.cat([self._worked_for[~known], followed])[-REMEMBERED:]

@@ -65,14 +65,14 @@ def test_the_first_rows_are_spread_and_a_row_known_beforehand_counts():
     known = meter.evaluate(first.solutions[:11])
     begun, _ = make(initial=known)
     begun.ask(1)
-    assert begun._search._learner.rounds == 0
+    assert begun._learner.rounds == 0
     begun.ask(1)
-    assert begun._search._learner.rounds == 1
+    assert begun._learner.rounds == 1
 
 
 def test_a_set_learns_only_when_something_was_told():
     method, meter = told(rounds=0)
-    learner = method._search._learner
+    learner = method._learner
     assert learner.rounds == 0
     rows = method.ask(2)
     method.ask(2)
@@ -92,7 +92,7 @@ def test_a_batch_is_the_leading_part_of_a_larger_one():
 
 def test_a_batch_is_the_greedy_one_of_brute_force():
     method, meter = told()
-    search = method._search
+    search = method
     rows = method.ask(3).solutions
     known = search._ledger.ordered
     known = known.rows(~known.failed)
@@ -117,7 +117,7 @@ def test_no_row_is_proposed_twice():
             return torch.zeros(len(solutions), 2, dtype=torch.float64)
 
     method, _ = told(Flat(), rounds=4, steps=3)
-    rows = torch.cat([method._search._ledger.known.solutions, method.ask(5).solutions])
+    rows = torch.cat([method._ledger.known.solutions, method.ask(5).solutions])
     assert torch.cdist(rows, rows, p=float("inf")).add(torch.eye(len(rows))).min() > 1e-6
 
 
@@ -161,16 +161,16 @@ def test_failed_rows_teach_nothing(monkeypatch):
     assert meter.used == 18
     assert taught
     assert not any(known.failed.any() for known in taught)
-    assert method._search._ledger.known.failed.any()
+    assert method._ledger.known.failed.any()
 
 
 def test_noisy_values_are_replaced_by_what_is_believed_of_them():
     told_rows = {}
     for noise in ("none", "learned"):
         method, _ = told(noise=noise, rounds=0)
-        known = method._search._ledger.ordered
-        surrogate = method._search._beliefs.about(known)[2]
-        told_rows[noise] = method._search._reached(known, surrogate)
+        known = method._ledger.ordered
+        surrogate = method._beliefs.about(known)[2]
+        told_rows[noise] = method._reached(known, surrogate)
         believed = surrogate.moments(known.solutions)[0][0]
         assert torch.equal(told_rows[noise], known.objectives if noise == "none" else believed)
     assert not torch.equal(*told_rows.values())
