@@ -27,7 +27,6 @@ from moo.metered import Metered, step_by_asking
 from moo.options import Option
 from moo.seeding import child_seed, quiet_fork, torch_generator
 
-MANY = 20  # columns from which on every other proposal is searched in a trust region
 DRAWS = 512  # of a proposal's values, for the standard deviation of its gain
 
 
@@ -68,9 +67,7 @@ class Bayesian:
         "raw_samples": Option(512, low=16, high=100_000, help="points that the starts are chosen from"),
         "restarts": Option(4, low=1, high=1000, help="starts of the search for the best point"),
         "trust_region": Option(
-            "auto",
-            choices=("auto", "always", "never"),
-            help="every other proposal is searched near the best rows alone; auto: from 20 columns on",
+            False, help="every other proposal is searched near the best rows alone: for many columns"
         ),
         "set_candidates": Option(0, low=0, high=100_000, help="rows of a learned Pareto set among them; 0: none"),
         "fantasies": Option(128, low=1, high=1024, help="draws of what is not known of rows evaluated or pending"),
@@ -101,7 +98,7 @@ class Bayesian:
         noise: str,
         raw_samples: int,
         restarts: int,
-        trust_region: str,
+        trust_region: bool,
         set_candidates: int,
         fantasies: int,
     ) -> None:
@@ -111,12 +108,10 @@ class Bayesian:
         self._batch, self._centre = batch, centre
         self._borrowed = "" if acquisition == "auto" else acquisition
         self._limits = None if limits is None else Limits(self._columns, limits)
-        always = trust_region == "always"
-        if always and limits is not None:
+        if trust_region and limits is not None:
             raise ValueError("`trust_region` takes no `limits`. Leave one of the two out.")
-        many = trust_region == "auto" and problem.space.dim >= MANY and limits is None
-        self._region = TrustRegion(problem.space.dim) if always or many else None
-        further = {"limits": limits, "known": known, "set_candidates": set_candidates, "trust_region": always}
+        self._region = TrustRegion(problem.space.dim) if trust_region else None
+        further = {"limits": limits, "known": known, "set_candidates": set_candidates, "trust_region": trust_region}
         self._check_borrowed(surrogate, [name for name, value in further.items() if value])
         self._beliefs = Beliefs(
             problem,

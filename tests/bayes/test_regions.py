@@ -143,7 +143,7 @@ def test_the_search_stays_in_the_region():
     assert torch.allclose(best_rows(worth, columns, centre[None], stream(), **options)[0], torch.ones(3).double())
 
 
-QUICK = {"raw_samples": 64, "restarts": 2, "initial_points": 6, "trust_region": "always"}
+QUICK = {"raw_samples": 64, "restarts": 2, "initial_points": 6, "trust_region": True}
 
 
 def test_every_other_proposal_is_near_the_best_rows():
@@ -156,7 +156,7 @@ def test_every_other_proposal_is_near_the_best_rows():
     again.load_state_dict(state)
     one, other = opt.ask(1), again.ask(1)
     assert torch.equal(one.solutions, other.solutions)
-    plain = moo.optimizer(ToyVector(), "bayesian", options={**QUICK, "trust_region": "never"}, reference_point=[4, 4])
+    plain = moo.optimizer(ToyVector(), "bayesian", options={**QUICK, "trust_region": False}, reference_point=[4, 4])
     rows = [plain.ask(1) for _ in range(6)]
     for row in rows:
         plain.tell(row.extras["id"], ToyVector().evaluate(row.solutions))
@@ -180,24 +180,3 @@ def test_every_other_proposal_is_near_the_best_rows():
 def test_what_does_not_go_together_is_said(options, message):
     with pytest.raises(ValueError, match=message):
         moo.optimizer([(0, 1)] * 3, "bayesian", directions=["min", "min"], options={**QUICK, **options})
-
-
-@pytest.mark.parametrize(("columns", "region"), [(19, False), (20, True)])
-def test_many_columns_get_a_trust_region_by_themselves(columns, region):
-    asked = []
-    for said in ("auto", "never"):
-        options = {**QUICK, "noise": "none", "trust_region": said}
-        opt = moo.optimizer(
-            [(0, 1)] * columns, "bayesian", directions=["min"] * 2, reference_point=[9, 9], options=options
-        )
-        for _ in range(8):
-            row = opt.ask(1)
-            opt.tell(row.extras["id"], ToyVector().evaluate(row.solutions[:, :3]))
-        asked.append(opt.ask(2).solutions)
-    assert torch.equal(*asked) != region
-
-
-def test_limits_or_a_borrowed_function_leave_it_out_by_themselves():
-    for further in ({"limits": [[1.0] * 20 + [30.0]]}, {"acquisition": "qlogehvi"}):
-        options = {**QUICK, "trust_region": "auto", **further}
-        assert len(moo.optimizer([(0, 1)] * 20, "bayesian", directions=["min"] * 2, options=options).ask(1)) == 1
