@@ -66,9 +66,7 @@ class Bayesian:
         "noise": Option("auto", choices=("auto", "learned", "none"), help="auto: learned where the problem is noisy"),
         "raw_samples": Option(512, low=16, high=100_000, help="points that the starts are chosen from"),
         "restarts": Option(4, low=1, high=1000, help="starts of the search for the best point"),
-        "trust_region": Option(
-            False, help="every other proposal is searched near the best rows alone: for many columns"
-        ),
+        "trust_region": Option(False, help="every other proposal near the best rows alone: for many columns"),
         "set_candidates": Option(0, low=0, high=100_000, help="rows of a learned Pareto set among them; 0: none"),
         "fantasies": Option(128, low=1, high=1024, help="draws of what is not known of rows evaluated or pending"),
     }
