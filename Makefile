@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRAS ?=
 comma := ,
 NAMES := fast$(if $(EXTRAS),$(comma)$(EXTRAS))
-TEST_NAMES := $(NAMES),control,dev
+TEST_NAMES := $(NAMES),control,optuna,dev
 STAMP := $(VENV)/.installed-$(NAMES)
 TEST_STAMP := $(VENV)/.installed-$(TEST_NAMES)
 # torch comes first and alone, so that its build (CPU or CUDA) is chosen once: see the README.

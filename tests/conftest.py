@@ -1,9 +1,13 @@
+import signal
+
 import pytest
 import torch
 from inputs import TOY_GENERATORS
 
 from moo.generators import GENERATORS
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background; the programs under test inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # as in the loop: the machine's cores are shared by several test processes
 
 
