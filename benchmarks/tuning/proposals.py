@@ -72,7 +72,7 @@ def levelled(told: Told) -> Tensor:
     return values
 
 
-class Beliefs:
+class TrialBeliefs:
     """What trials would reach at the last rung, as Gaussian processes of the options and the rung believe.
 
     Low outliers are cut off: how bad a bad trial was tells nothing of where the good ones are.

@@ -15,7 +15,7 @@ from moo.benchmarks.runner import cell_folder, on_disk, run_cells
 from moo.benchmarks.suites import Cell, format_method, parse_method
 from moo.benchmarks.tuning.halving import Rungs, going_on
 from moo.benchmarks.tuning.measuring import Measures
-from moo.benchmarks.tuning.proposals import Beliefs, Told, even_rows
+from moo.benchmarks.tuning.proposals import Told, TrialBeliefs, even_rows
 from moo.benchmarks.tuning.varying import Combinations
 from moo.dominance import non_dominated
 from moo.generators import GENERATORS
@@ -219,7 +219,7 @@ class Trials:
         return group
 
     def _choice(
-        self, number: int, beliefs: Beliefs | None, waiting: list[dict[str, Any]], taken: set[str]
+        self, number: int, beliefs: TrialBeliefs | None, waiting: list[dict[str, Any]], taken: set[str]
     ) -> Choice | None:
         """The combination of trial `number`, or None where none is new."""
         if number == 0:
@@ -237,7 +237,7 @@ class Trials:
                 return "sobol", options
         return None
 
-    def _beliefs(self) -> Beliefs | None:
+    def _beliefs(self) -> TrialBeliefs | None:
         """What is believed of all combinations; None before enough of them were tried."""
         runs = [(trial.row, rung, trial.values[rung]) for trial in self.trials for rung in sorted(trial.values)]
         inside = [(row, rung, values) for row, rung, values in runs if row is not None]
@@ -251,7 +251,7 @@ class Trials:
         if not enough:
             return None
         with one_thread():
-            return Beliefs(space, told)
+            return TrialBeliefs(space, told)
 
     def _key(self, options: Mapping[str, Any]) -> str:
         """What tells one combination from another, the defaults said or not."""

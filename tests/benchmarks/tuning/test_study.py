@@ -17,7 +17,7 @@ from moo.benchmarks.runner import cell_folder
 from moo.benchmarks.suites import Cell, parse_method
 from moo.benchmarks.tuning.halving import Rungs
 from moo.benchmarks.tuning.measuring import Measures
-from moo.benchmarks.tuning.proposals import Beliefs, Told, even_rows, levelled
+from moo.benchmarks.tuning.proposals import Told, TrialBeliefs, even_rows, levelled
 from moo.benchmarks.tuning.study import what_varies
 from moo.benchmarks.tuning.trials import Asked, Engine, Trial, Trials
 from moo.generators import GENERATORS
@@ -228,10 +228,10 @@ def test_what_is_best_with_little_budget_does_not_mislead():
     early, late = 1 - (x - 0.2).square(), 3 - 4 * (x - 0.8).square()
     told = Told(torch.cat([x, x])[:, None], torch.tensor([0.0] * 9 + [1.0] * 9), torch.cat([early, late])[:, None])
     told = Told(told.rows, told.rungs.double(), told.values)
-    best = Beliefs(space, told).next_rows(torch.empty(0, 1).double(), torch_generator(0, "x"))[0]
+    best = TrialBeliefs(space, told).next_rows(torch.empty(0, 1).double(), torch_generator(0, "x"))[0]
     assert float(best) == pytest.approx(0.8, abs=0.08)
     turned = Told(told.rows, 1 - told.rungs, told.values)
-    best = Beliefs(space, turned).next_rows(torch.empty(0, 1).double(), torch_generator(0, "x"))[0]
+    best = TrialBeliefs(space, turned).next_rows(torch.empty(0, 1).double(), torch_generator(0, "x"))[0]
     assert float(best) == pytest.approx(0.2, abs=0.08)
 
 
@@ -256,7 +256,7 @@ def test_proposals_of_a_group_keep_apart_and_away_from_failures():
     rows = even_rows(space, 0, 20, 0)
     values = 2 - (rows - 0.5).square().sum(dim=1, keepdim=True).repeat(1, 2)
     values[rows[:, 0] > 0.6] = math.nan
-    beliefs = Beliefs(space, Told(rows, torch.ones(20, dtype=torch.float64), values))
+    beliefs = TrialBeliefs(space, Told(rows, torch.ones(20, dtype=torch.float64), values))
     waiting = torch.empty(0, 2, dtype=torch.float64)
     for number in range(4):
         waiting = torch.cat([waiting, beliefs.next_rows(waiting, torch_generator(number, "x"))[:1]])
@@ -338,7 +338,7 @@ def test_a_small_space_ends_when_every_combination_was_tried(tmp_path):
 def test_the_same_call_again_pays_nothing_and_gives_the_same_bytes(whole, monkeypatch):
     before = read(whole)
     started = counted(monkeypatch)
-    monkeypatch.setattr("moo.benchmarks.tuning.trials.Beliefs", None)  # nor is anything proposed again
+    monkeypatch.setattr("moo.benchmarks.tuning.trials.TrialBeliefs", None)  # nor is anything proposed again
     again = tuned(whole, trials=6)
     assert started == []
     assert read(whole) == before
