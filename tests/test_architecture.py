@@ -44,7 +44,9 @@ def modules():
 def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "moo":
-            yield node.module
+            for alias in node.names:  # a module of a package, or what stands in one
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "moo")
 

@@ -1,0 +1,5 @@
+"""`python -m moo.cli`."""
+
+from moo.cli import app
+
+app()
