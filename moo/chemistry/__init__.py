@@ -1,0 +1,1 @@
+"""What the problems of molecules and of strands share: building, folding, and values from worker processes."""
