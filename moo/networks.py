@@ -44,8 +44,8 @@ class SummedEmbeddings(nn.Module):
         super().__init__()
         self.radix: Tensor | None
         together = len(sizes) > 1 and math.prod(sizes) <= joint
-        radix = torch.tensor([math.prod(sizes[:i]) for i in range(len(sizes))])
-        self.register_buffer("radix", radix if together else None, persistent=False)
+        radix = torch.tensor([math.prod(sizes[:i]) for i in range(len(sizes))]) if together else None  # else too large
+        self.register_buffer("radix", radix, persistent=False)
         if together:
             sizes = (*sizes, math.prod(sizes))
         first = torch.tensor([0, *sizes]).cumsum(0)
