@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 EXTRAS ?=
 comma := ,
 NAMES := fast$(if $(EXTRAS),$(comma)$(EXTRAS))
-TEST_NAMES := $(NAMES),control,optuna,dev
+TEST_NAMES := $(NAMES),control,dask,dna,gradients,molecules,optuna,ray,slurm,dev
 STAMP := $(VENV)/.installed-$(NAMES)
 TEST_STAMP := $(VENV)/.installed-$(TEST_NAMES)
 # torch comes first and alone, so that its build (CPU or CUDA) is chosen once: see the README.
 TORCH ?= torch==2.13.0
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install demo test test-slow check format clean
+.PHONY: install demo gallery test test-slow check format clean
 
 install: $(STAMP)
 
@@ -32,6 +32,10 @@ $(TEST_STAMP): $(BIN)/python pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/moo bench quickstart --workers 2
+
+# The pictures of docs/gallery: a small suite, then every command that the page shows.
+gallery: $(STAMP)
+	$(BIN)/python docs/gallery/make.py
 
 test: $(TEST_STAMP)
 	$(BIN)/python -m pytest -n auto -m "not slow"

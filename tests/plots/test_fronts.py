@@ -1,15 +1,13 @@
 """Fronts: the data against hand-made results, the drawing by its artists."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from moo.base import Candidates
-from moo.plots import front_data, plot_front
-from moo.plots.fronts import OPAQUE_LINES, REFERENCE_LINES, staircase
+from moo.plots import draw_front, front_data, paper_style, plot_front
 from moo.plots.style import COLORS, COLUMN, FAINT, GREY, PAGE
 from moo.result import SearchResult
 
@@ -53,94 +51,6 @@ def markers(axes):
 
 def legend_of(figure):
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-
-
-# --------------------------------------------------------------------------------------------------- data
-def test_data_of_one_result():
-    data = front_data(result(CONVEX, names=["cost", "mass"], directions=["min", "max"]), [[0.0, 2.0]])
-    assert data.objective_names == ("cost", "mass")
-    assert data.directions == ("min", "max")
-    assert data.fronts[0].label == "nsga2"
-    assert data.fronts[0].feasible
-    np.testing.assert_array_equal(data.fronts[0].objectives, CONVEX)
-    np.testing.assert_array_equal(data.reference_front, [[0.0, 2.0]])
-
-
-def test_data_of_several_results_keeps_their_order():
-    data = front_data([result(CONVEX, "b"), result(CONVEX[:1], "a"), result(CONVEX, "b", seed=1)])
-    assert [front.label for front in data.fronts] == ["b", "a", "b"]
-    assert [len(front.objectives) for front in data.fronts] == [3, 1, 3]
-    assert data.reference_front is None
-
-
-def test_changing_the_data_does_not_change_the_result():
-    found = result(CONVEX)
-    front_data(found).fronts[0].objectives[:] = 7
-    assert found.objectives.tolist() == CONVEX
-
-
-def test_where_nothing_is_feasible_the_data_hold_the_least_violating_rows():
-    (front,) = front_data(result(np.empty((0, 2)), violating=CONVEX)).fronts
-    assert not front.feasible
-    np.testing.assert_array_equal(front.objectives, CONVEX)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "message"),
-    [
-        ({}, {"objectives": random_front(3, 3)}, r"same number of objectives\. Found 2 and 3"),
-        ({}, {"names": ["f1", "mass"]}, r"same objective names\. Found \['f1', 'f2'\] and \['f1', 'mass'\]"),
-        ({}, {"directions": ["min", "max"]}, r"same directions\. Found \['min', 'min'\] and \['min', 'max'\]"),
-    ],
-)
-def test_results_that_do_not_fit_together_are_refused(first, second, message):
-    with pytest.raises(ValueError, match=message):
-        plot_front([result(**{"objectives": CONVEX, **case}) for case in (first, second)])
-
-
-def test_a_reference_front_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"`reference_front` should have shape \[n, 2\]"):
-        plot_front(result(CONVEX), reference_front=[[0.0, 1.0, 2.0]])
-    with pytest.raises(ValueError, match="`reference_front` should be finite"):
-        plot_front(result(CONVEX), reference_front=[[0.0, float("nan")]])
-    with pytest.raises(TypeError, match="`reference_front` should be an array of numbers"):
-        plot_front(result(CONVEX), reference_front="zdt1")
-
-
-def test_what_is_no_result_is_refused():
-    with pytest.raises(TypeError, match="Found dict"):
-        plot_front({"front": CONVEX})
-    with pytest.raises(ValueError, match="Found none"):
-        plot_front([])
-
-
-# --------------------------------------------------------------------------------------------------- the staircase
-def attained(border, points, signs):
-    """Whether the middle of every edge of the border is attained, and nothing just beyond it is."""
-    for a, b in itertools.pairwise(border):
-        middle = (a + b) / 2
-        weakly = (points * signs >= middle * signs - 1e-12).all(axis=1)
-        strictly = (points * signs > middle * signs + 1e-12).all(axis=1)
-        assert weakly.any()
-        assert not strictly.any()
-
-
-@pytest.mark.parametrize("directions", [("min", "min"), ("min", "max"), ("max", "min"), ("max", "max")])
-def test_the_staircase_is_the_border_of_what_is_attained(directions):
-    signs = np.array([1.0 if word == "max" else -1.0 for word in directions])
-    points = -random_front(12, 2) * -signs  # a front, whatever the directions
-    worst = np.where(signs > 0, points.min(axis=0) - 0.1, points.max(axis=0) + 0.1)
-    border = staircase(points, directions, worst)
-    assert border.shape == (25, 2)
-    assert border[0, 1] == worst[1]
-    assert border[-1, 0] == worst[0]
-    assert all((a == b).any() for a, b in itertools.pairwise(border))  # along one axis at a time
-    attained(border, points, signs)
-
-
-def test_the_staircase_leaves_out_dominated_rows():
-    border = staircase(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), ("min", "min"), (2.0, 2.0))
-    assert border.tolist() == [[0, 2], [0, 1], [1, 1], [1, 0], [2, 0]]
 
 
 # --------------------------------------------------------------------------------------------------- two objectives
@@ -244,51 +154,6 @@ def test_three_objectives_in_space():
     np.testing.assert_array_equal(np.stack(axes.lines[1].get_data_3d(), axis=1), objectives)
 
 
-# --------------------------------------------------------------------------------------------------- more objectives
-def test_parallel_axes_span_the_front_with_better_up():
-    objectives = [[0.0, 1.0, 10.0, 5.0], [1.0, 3.0, 30.0, 5.0], [0.5, 2.0, 20.0, 5.0]]
-    (axes,) = plot_front(result(objectives, directions=["min", "max", "min", "max"])).axes
-    lines = next(c for c in axes.collections if c.get_label() == "nsga2")
-    heights = np.stack([path.vertices[:, 1] for path in lines.get_paths()])
-    np.testing.assert_allclose(heights, [[1, 0, 1, 0.5], [0, 1, 0, 0.5], [0.5, 0.5, 0.5, 0.5]])
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["f1 (min)", "f2 (max)", "f3 (min)", "f4 (max)"]
-    ends = [text.get_text() for text in axes.texts]
-    assert ends == ["1", "0", "1", "3", "30", "10", "", "5"]  # worst below, best above; one where all are equal
-    assert "better" in axes.get_ylabel()
-    assert lines.get_alpha() == pytest.approx(0.7)
-
-
-def test_many_parallel_lines_are_shaded():
-    def alpha(n):
-        (axes,) = plot_front(result(random_front(n, 4))).axes
-        return axes.collections[-1].get_alpha()
-
-    assert alpha(OPAQUE_LINES) > alpha(OPAQUE_LINES + 1) > alpha(3 * OPAQUE_LINES) >= 0.04
-
-
-def test_parallel_reference_lines_are_thinned_and_widen_the_axes():
-    objectives = random_front(5, 4)
-    figure = plot_front(result(objectives), reference_front=3 * random_front(1500, 4))
-    (axes,) = figure.axes
-    reference, lines = axes.collections[-2:]
-    assert 100 <= len(reference.get_paths()) <= REFERENCE_LINES
-    assert len(lines.get_paths()) == 5
-    assert legend_of(figure) == ["nsga2", "reference front"]
-    assert axes.texts[0].get_text() != f"{objectives[:, 0].max():.2f}"
-
-
-def test_more_than_six_objectives_take_the_page():
-    assert plot_front(result(random_front(5, 6))).get_figwidth() == COLUMN
-    assert plot_front(result(random_front(5, 7))).get_figwidth() == PAGE
-    assert plot_front(result(random_front(5, 7)), width=5).get_figwidth() == 5
-
-
-@pytest.mark.parametrize("m", [2, 3])
-def test_parallel_axes_can_be_asked_for(m):
-    (axes,) = plot_front(result(random_front(5, m)), view="parallel").axes
-    assert len(axes.get_xticks()) == m
-
-
 # --------------------------------------------------------------------------------------------------- nothing feasible
 @pytest.mark.parametrize(
     ("m", "view"), [(2, "auto"), (3, "auto"), (3, "3d"), (4, "auto")], ids=["two", "projections", "3d", "parallel"]
@@ -355,3 +220,12 @@ def test_dollars_in_names_do_not_break_a_figure(tmp_path):
     names = ["$a_b_c$", r"$E_\mathrm{gap}$", "price ($/kg)", "a_b^c"]
     plot_front(result(random_front(5, 4), names=names), tmp_path / "a.pdf")
     plot_front(result(random_front(5, 2), names=names[:2]), tmp_path / "b.pdf")
+
+
+def test_it_draws_on_axes_of_ones_own():
+    for m, projection in ((2, None), (3, "3d")):
+        with paper_style():
+            axes = Figure().add_subplot(projection=projection)
+            draw_front(axes, front_data(result(random_front(7, m))))
+        assert len(markers(axes)) == 1
+        assert axes.get_xlabel() == "f1 (min)"

@@ -6,20 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from moo.base import Candidates
-from moo.plots import convergence_data, plot_convergence
-from moo.plots.histories import DIRECT_LABELS, spread
+from moo.plots import convergence_data, draw_convergence, plot_convergence, plot_regret, regret_data
 from moo.plots.style import COLORS, COLUMN
+from moo.plots.words import DIRECT_LABELS
 from moo.result import SearchResult
 
 NAN = float("nan")
 
 
-def result(used, hypervolume, method="nsga2", problem="toy", point=(1.1, 1.1), end=None):
+def result(used, hypervolume, method="nsga2", problem="toy", point=(1.1, 1.1), end=None, seconds=1.0):
     """A result with this history."""
     none = Candidates.empty((1,), 2, torch.float64)
     config = {
@@ -32,6 +31,7 @@ def result(used, hypervolume, method="nsga2", problem="toy", point=(1.1, 1.1), e
         "directions": ["min", "min"],
     }
     record = {"reference_point": None if point is None else list(point), "used": used[-1] if end is None else end}
+    record["wall_seconds"] = seconds
     history = pd.DataFrame({"used": used, "front_size": 1, "hypervolume": np.array(hypervolume, dtype=float)})
     return SearchResult(none, none, none, none, none, history, config, record, lambda: None)
 
@@ -43,7 +43,7 @@ def legend_of(figure):
 # --------------------------------------------------------------------------------------------------- data
 def test_one_result_is_its_own_history():
     data = convergence_data(result([10, 20, 30], [0.1, 0.2, 0.4]))
-    assert (data.problem, data.unit, data.reference_point) == ("toy", "transitions", (1.1, 1.1))
+    assert (data.problem, data.spent, data.reference_point) == ("toy", "transitions used", (1.1, 1.1))
     (line,) = data.lines
     assert (line.label, line.runs) == ("nsga2", 1)
     assert line.used.tolist() == [10, 20, 30]
@@ -184,18 +184,67 @@ def test_the_same_data_give_the_same_bytes(tmp_path, ending):
     assert b"/Type3" not in first
 
 
-# --------------------------------------------------------------------------------------------------- labels apart
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(-100, 100), min_size=1, max_size=8), st.floats(0.1, 30))
-def test_spread_keeps_order_and_gap_and_moves_nothing_that_is_free(places, gap):
-    before = np.array(places)
-    after = spread(before, gap)
-    order = np.argsort(before, kind="stable")
-    assert (np.diff(after[order]) >= gap - 1e-9).all()
-    assert after.mean() == pytest.approx(before.mean(), abs=1e-9)
-    if (np.diff(before[order]) >= gap).all():
-        np.testing.assert_allclose(after, before, atol=1e-9)
+# --------------------------------------------------------------------------------------------------- regret, seconds
+def test_regret_is_what_each_value_lacks_of_the_best():
+    runs = [result([10, 20, 30], values) for values in ([0.1, 0.2, 0.4], [0.3, 0.3, 0.5], [0.0, 0.5, 0.7])]
+    data = regret_data(runs, best=0.9)
+    (line,) = data.lines
+    assert data.best == 0.9
+    values = 0.9 - np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.5], [0.0, 0.5, 0.7]])
+    np.testing.assert_allclose(line.median, np.median(values, axis=0))
+    np.testing.assert_allclose(line.low, np.quantile(values, 0.25, axis=0))
+    np.testing.assert_allclose(line.high, np.quantile(values, 0.75, axis=0))
 
 
-def test_spread_centres_a_block_on_its_members():
-    assert spread(np.array([0.0, 0.0, 100.0]), 10).tolist() == [-5, 5, 100]
+@pytest.mark.parametrize(("best", "top"), [(None, 0.7), (0.2, 0.7), (0.8, 0.8)])
+def test_the_best_is_never_below_what_a_run_reached(best, top):
+    runs = [result([10, 20], [0.1, 0.7]), result([10, 20], [0.1, NAN], "b")]
+    assert regret_data(runs, best=best).best == top
+
+
+@pytest.mark.parametrize("best", ["high", True])
+def test_a_best_that_is_no_number_is_refused(best):
+    with pytest.raises(TypeError, match="`best` should be a number"):
+        regret_data(result([10], [0.1]), best=best)
+
+
+def test_regret_is_drawn_by_logarithm_and_ends_where_it_is_nothing():
+    figure = plot_regret([result([10, 20, 30], [0.1, 0.4, 0.4], "a"), result([10, 20, 30], [0.1, 0.2, 0.3], "b")])
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.3, NAN, NAN])
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), [0.3, 0.2, 0.1])
+    assert axes.get_ylabel() == "hypervolume regret"
+
+
+def test_a_band_of_regrets_that_reaches_nothing_ends_at_the_least_of_them():
+    runs = [result([10, 20], values) for values in ([0.1, 0.5], [0.2, 0.9], [0.2, 0.9])]
+    (axes,) = plot_regret(runs).axes
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.min() > 0
+    assert np.isfinite(heights).all()
+
+
+def test_where_no_run_lacks_anything_the_figure_says_so():
+    (axes,) = plot_regret(result([10, 20], [0.3, 0.3])).axes
+    assert [text.get_text() for text in axes.texts] == ["no hypervolume regret to compare"]
+
+
+def test_seconds_are_what_was_used_at_the_mean_pace():
+    runs = [result([10, 20], [0.1, 0.2], seconds=4.0), result([10, 20], [0.3, 0.4], seconds=8.0)]
+    data = convergence_data(runs, "seconds")
+    assert data.spent == "seconds (at each run's mean pace)"
+    (line,) = data.lines
+    assert line.used.tolist() == [4.0]  # the second run has a value from 4 seconds on, where the first has ended
+    assert line.median.tolist() == [pytest.approx(0.25)]
+
+
+def test_an_unknown_cost_is_refused():
+    with pytest.raises(ValueError, match=r"Unknown cost 'minutes'\. .*Known: seconds, used"):
+        plot_convergence(result([10], [0.1]), against="minutes")
+
+
+def test_it_draws_on_axes_of_ones_own():
+    axes = Figure().add_subplot()
+    handles = draw_convergence(axes, convergence_data([result([10, 20], [0.1, 0.2], "a"), result([10], [0.1], "b")]))
+    assert [line.get_label() for line in handles] == ["a", "b"]
