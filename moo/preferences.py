@@ -346,3 +346,30 @@ def _descend(start: Tensor, power: float) -> tuple[Tensor, float]:
     found = torch.where(found < 1e-6, 0.0, found)  # on a face, but for what the descent left
     found = found / found.sum(dim=1, keepdim=True)
     return found, log_energy(found).item()
+
+
+def moved_apart(preference: Tensor, reached: Tensor, front: Tensor, delta: float) -> Tensor:
+    """A preference moved towards what its return has more of than the nearest on a front.
+
+    The neighbour is the nearest row of the front that is neither equal nor better in everything, each objective in
+    units of the front's range. Entries of objectives in which the return is better are multiplied by `delta`, where it
+    is worse divided; then the row is divided by its sum. An entry of 0 stays 0.
+
+    Source: Czyzzak and Jaszkiewicz 1998 (Pareto simulated annealing, J. Multi-Criteria Decision Analysis 7).
+
+    Args:
+        preference: `[m]`.
+        reached: The return that it brought, `[m]`, maximised.
+        front: `[n, m]`.
+        delta: At least 1.
+
+    Returns:
+        `[m]`; the preference itself where there is no neighbour.
+    """
+    others = front[(front < reached).any(dim=1)]
+    if not len(others):
+        return preference
+    span = front.amax(dim=0) - front.amin(dim=0)
+    away = ((others - reached) / torch.where(span > 0, span, 1.0)).square().sum(dim=1)
+    moved = preference * delta ** torch.sign(reached - others[away.argmin()])
+    return moved / moved.sum()

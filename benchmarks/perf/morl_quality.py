@@ -61,6 +61,24 @@ TASKS = {
         {"policies": 1, "first_stage": 0.25, "copies": 32, "selected": 3, "updates": 20, "beta": 0.7},
         ((0.5, 0.5, 0.0),),
     ),
+    "deep-sea-treasure, morl-d": Task("deep-sea-treasure", "morl-d", 200_000),
+    "concave, morl-d": Task(
+        "deep-sea-treasure:variant=concave", "morl-d", 200_000, {"criterion": "esr", "scalarisation": "tchebycheff"}
+    ),
+    "fruit-tree 6, morl-d": Task("fruit-tree:depth=6", "morl-d", 200_000),
+    "minecart, morl-d": Task(
+        "minecart-deterministic",
+        "morl-d",
+        200_000,
+        {"learner": "soft", "greedy": False, "policies": 6, "copies": 8, "steps": 16, "updates": 32, "backup": 8}
+        | {"exploration": "uniform", "share": 0.1, "episodes": 5},
+        ((0.5, 0.5, 0.0), (0.8, 0.2, 0.0), (0.2, 0.8, 0.0), (0.65, 0.35, 0.0), (0.35, 0.65, 0.0), (0.4, 0.4, 0.2)),
+    ),
+    "building, morl-d": Task("building", "morl-d", 60_000, {"policies": 6, "copies": 2, "updates": 8}),
+    "building, c-morl": Task("building", "c-morl", 60_000, {"policies": 6, "selected": 3}),
+    "building, ppo-preference": Task(
+        "building", "ppo-preference", 60_000, {"interval": 3, "evaluated": 6, "episodes": 5}
+    ),
 }
 
 

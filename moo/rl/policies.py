@@ -141,6 +141,7 @@ class ActorCritic(nn.Module):
         generator: Of the first weights.
 
     Attributes:
+        policies: How many.
         scale: What the critics' outputs are multiplied by, `[p, 1, values]`; `rescale` changes it and no estimate.
     """
 
@@ -155,6 +156,7 @@ class ActorCritic(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        self.policies = policies
         discrete = action_space.kinds == {"categorical"}
         outputs = int(action_space.size) if discrete else action_space.dim
         between = [hidden] * layers

@@ -11,7 +11,7 @@ from torch import Tensor
 from moo.base import Candidates, Problem, Setting
 from moo.dominance import joined_front
 from moo.options import Option
-from moo.preferences import grid
+from moo.preferences import grid, moved_apart
 
 
 class Adaptive:
@@ -78,20 +78,9 @@ class Adaptive:
         if len(rows):
             moved = self.preferences.clone()
             for i in self._asked:
-                moved[i] = self._moved(moved[i], nearest_return(moved[i], rows))
+                moved[i] = moved_apart(moved[i], nearest_return(moved[i], rows), self._front, self._delta)
             self.preferences = moved
         self._asked = []
-
-    def _moved(self, preference: Tensor, reached: Tensor) -> Tensor:
-        """A preference `[m]` moved by what its return `[m]` has more and less of than its neighbour."""
-        others = self._front[(self._front < reached).any(dim=1)]
-        if not len(others):
-            return preference
-        span = self._front.amax(dim=0) - self._front.amin(dim=0)
-        away = ((others - reached) / torch.where(span > 0, span, 1.0)).square().sum(dim=1)
-        sign = torch.sign(reached - others[away.argmin()])
-        moved = preference * self._delta**sign
-        return moved / moved.sum()
 
     def state_dict(self) -> dict[str, Any]:
         return {

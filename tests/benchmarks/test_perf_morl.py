@@ -5,7 +5,10 @@ import torch
 
 from moo.benchmarks.claims import CLAIMS
 from moo.benchmarks.perf import environments, morl_quality
+from moo.generators import GENERATORS
+from moo.options import resolve_options
 from moo.problems import get_problem
+from moo.registry import resolve
 from moo.rl.policies import StackedMLP
 from moo.search import pareto_search
 from moo.seeding import torch_generator
@@ -73,5 +76,6 @@ def test_verdicts(volumes, seconds, met, words):
 def test_every_claim_names_a_task():
     names = {claim.measure.rpartition(":")[2] for claim in CLAIMS["morl"]}
     assert {"convex", "fruits", "minecart", "environment_speed", "training_speed"} <= names
-    for name in morl_quality.TASKS.values():
-        get_problem(name.problem)
+    for task in morl_quality.TASKS.values():
+        get_problem(task.problem)
+        resolve_options(resolve(GENERATORS, task.method, "method").options, task.options, task.method)

@@ -1,0 +1,69 @@
+"""Utilities by hand, and their slopes against finite differences of the smoothed Tchebycheff value."""
+
+import pytest
+import torch
+
+from moo.rl.utilities import AUGMENTATION, SMOOTHING, in_units, slopes, span_of, utility
+from moo.scalarisations import smooth_tchebycheff
+
+
+def case(p=5, m=3, seed=0):
+    stream = torch.Generator().manual_seed(seed)
+    expected, preferences = (torch.rand(p, m, generator=stream, dtype=torch.float64) for _ in range(2))
+    return expected, preferences / preferences.sum(dim=1, keepdim=True), expected.amax(dim=0) + 0.1
+
+
+def test_slopes_of_a_weighted_sum_are_the_preferences():
+    expected, preferences, ideal = case()
+    assert torch.equal(slopes(expected, preferences, ideal, "weighted-sum"), preferences)
+
+
+def test_slopes_of_tchebycheff_are_those_of_the_smoothed_utility():
+    expected, preferences, ideal = case()
+
+    def smoothed(returns):
+        shortfall = preferences * (ideal - returns)
+        return smooth_tchebycheff(returns, preferences, ideal, SMOOTHING) - AUGMENTATION * shortfall.sum(dim=1)
+
+    found = slopes(expected, preferences, ideal, "tchebycheff")
+    exact = torch.stack(
+        [
+            (smoothed(expected + step) - smoothed(expected - step)) / 2e-6
+            for step in 1e-6 * torch.eye(3, dtype=torch.float64)
+        ],
+        dim=1,
+    )
+    assert torch.allclose(found, exact / exact.sum(dim=1, keepdim=True), atol=1e-6)
+    assert torch.allclose(found.sum(dim=1), torch.ones(5, dtype=torch.float64))
+    assert (found >= 0).all()
+
+
+def test_slopes_of_tchebycheff_are_steepest_where_most_is_missing():
+    preferences, ideal = torch.tensor([[0.5, 0.5]]), torch.ones(2)
+    found = slopes(torch.tensor([[0.1, 0.9], [0.9, 0.1], [0.5, 0.5]]), preferences, ideal, "tchebycheff")
+    assert found[0, 0] > 0.9
+    assert found[1, 1] > 0.9
+    assert found[2].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_utilities_by_hand():
+    returns, preference, ideal = torch.tensor([0.5, 0.2]), torch.tensor([0.25, 0.75]), torch.tensor([1.0, 0.4])
+    assert float(utility(returns, preference, ideal, "weighted-sum")) == pytest.approx(0.275)
+    expected = -0.15 - AUGMENTATION * (0.125 + 0.15)  # shortfalls .25 * .5 and .75 * .2
+    assert float(utility(returns, preference, ideal, "tchebycheff")) == pytest.approx(expected)
+
+
+def test_preferences_in_units_rank_returns_as_the_preferences_do():
+    returns, preferences, _ = case(p=20)
+    span = torch.tensor([100.0, 1.0, 0.01], dtype=torch.float64)
+    raw = returns * span
+    for preference in preferences:
+        one = (raw * preference).sum(dim=1).argsort()
+        other = (raw / span * in_units(preference, span)).sum(dim=1).argsort()
+        assert torch.equal(one, other)
+    assert torch.allclose(in_units(preferences, span).sum(dim=1), torch.ones(20, dtype=torch.float64))
+
+
+def test_the_unit_is_the_range_or_the_size_or_one():
+    low, high = torch.tensor([-3.0, -2.0, 0.0]), torch.tensor([1.0, -2.0, 0.0])
+    assert span_of(low, high).tolist() == [4.0, 2.0, 1.0]
