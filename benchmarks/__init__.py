@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from moo.registry import lazy
 
 if TYPE_CHECKING:
-    from moo.benchmarks.reporting import load, score
+    from moo.benchmarks.reports.loading import load_report
+    from moo.benchmarks.reports.scores import load, score
     from moo.benchmarks.runner import run
     from moo.benchmarks.suites import SUITES, Suite, find_suite
     from moo.benchmarks.tuning.study import TuningResult, tune
 
 _HOMES = {
     "run": "moo.benchmarks.runner",
-    "load": "moo.benchmarks.reporting",
-    "score": "moo.benchmarks.reporting",
+    "load": "moo.benchmarks.reports.scores",
+    "load_report": "moo.benchmarks.reports.loading",
+    "score": "moo.benchmarks.reports.scores",
     "SUITES": "moo.benchmarks.suites",
     "Suite": "moo.benchmarks.suites",
     "find_suite": "moo.benchmarks.suites",
@@ -23,7 +25,7 @@ _HOMES = {
     "TuningResult": "moo.benchmarks.tuning.study",
 }
 
-__all__ = ["SUITES", "Suite", "TuningResult", "find_suite", "load", "run", "score", "tune"]
+__all__ = ["SUITES", "Suite", "TuningResult", "find_suite", "load", "load_report", "run", "score", "tune"]
 
 
 __getattr__ = lazy(__name__, _HOMES)

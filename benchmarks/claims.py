@@ -244,6 +244,22 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "moo.benchmarks.perf.gflownet_quality:two_bigrams",
         ),
         Claim(
+            "Active learning of strings with three bigrams",
+            "NSGA-II and random mutation of the best, at equal evaluations",
+            "A1: active learning, 3-bigram regex task, 512 + 16 rounds x 64 evaluations, 5 seeds, <= 10 minutes each: "
+            "relative hypervolume above NSGA-II's and random mutation's on every seed",
+            "moo.benchmarks.perf.active_learning:strings",
+            quick="the same with 2 rounds, one seed",
+        ),
+        Claim(
+            "Fresh molecules for 15 preferences",
+            "a composition of GFlowNets, .792 by another protocol and vocabulary",
+            "F1: fragments SA-QED, 1.28M evaluations or the largest budget that 60 minutes allow; ref 0, 15 "
+            "preferences x 128 fresh samples, pooled: hypervolume >= .79; say plainly what was reached",
+            "moo.benchmarks.perf.molecule_quality:sampled_front",
+            quick="the same with 50,000 evaluations and one seed",
+        ),
+        Claim(
             "Transitions per second on the hypergrid",
             "torchgfn 2.4.1",
             "T1: throughput, HyperGrid 2D H=32, batch 128, same network, CPU, one thread: >= 4x torchgfn 2.4.1's "
@@ -333,6 +349,95 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             quick="the same, in fewer rounds",
         ),
     ),
+    "alignment": (
+        Claim(
+            "PAMA's weights",
+            "a quadratic program by scipy on random inputs",
+            "PAMA's c: on the simplex and c.A = s* to 1e-12; s*^2 within 1e-12 of an independent QP on random inputs, "
+            "n = 2..16; invariant to permutation",
+            "moo.benchmarks.perf.gradients:pama_exact",
+            quick="the same, fewer programs",
+        ),
+        Claim(
+            "What PAMA's weights cost",
+            "the bar alone",
+            "solve cost, one thread: <= .02 ms scalar; <= .3 ms in all for the per-token form over 8,192 tokens; <= "
+            ".15 ms PAMA-G at n <= 16; the same at 1e4 and 1e8 parameters",
+            "moo.benchmarks.perf.gradients:pama_cost",
+            quick="n = 2 and 16 alone",
+        ),
+        Claim(
+            "The shortest combination of gradients, from their Gram matrix",
+            "TorchJD 0.18's MGDA",
+            "minimum norm on a given Gram, m = 2..16: >= 3x faster than torchjd's MGDA and exact (its relative gap is "
+            "1e-3 at m = 16)",
+            "moo.benchmarks.perf.gradients:shortest",
+            quick="m = 2, 3, 16 alone",
+        ),
+        Claim(
+            "Weights by influence",
+            "the closed form",
+            "DRW influence weights: equal the closed form to 1e-12; floor honoured",
+            "moo.benchmarks.perf.gradients:influence_exact",
+            quick="n = 2 and 16 alone",
+        ),
+        Claim(
+            "A concave front by exact gradients",
+            "linear preferences and DRW-2, which stay at its ends; PAMA-G without levels, which ignores preferences",
+            "Fonseca-Fleming (concave), exact gradients, 11 preferences in [.05, .95]: smooth Tchebycheff (annealed), "
+            "EPO, hypervolume gradient, preference-conditioned PAMA: >= 10 of 11 finals inside the front (>= .02 from "
+            "its ends) and within 1e-3 of it, hypervolume >= .86 on the scale where the best 11 points reach .887, "
+            "Spearman of preference and objective >= .95 (hypervolume gradient exempt), <= 5 s each. Linear and DRW-2 "
+            "finals stay at the ends, and PAMA-G without a value term ignores its preference",
+            "moo.benchmarks.perf.gradients:concave_front",
+            quick="the same, one seed",
+        ),
+        Claim(
+            "The hypervolume-guided factor",
+            "moocore's hypervolume",
+            "DRW hypervolume: equals moocore to 1e-12, points below the reference included",
+            "moo.benchmarks.perf.gradients:factor_exact",
+            quick="the same, 300 cases",
+        ),
+        Claim(
+            "Where a factor of the rewards acts",
+            "the same run with the factor fixed at 1",
+            "DRW effect test: final parameters differ from those with the factor fixed at 1 by > 1e-3 in relative norm "
+            "for every estimator where the docs say it acts, and by <= 1e-5 where they say it is inert",
+            "moo.benchmarks.perf.alignment:effect",
+            quick="the same, one seed, fewer steps",
+        ),
+        Claim(
+            "Weights by influence on bandits",
+            "equal weights, all that a policy passes through",
+            "three-objective bandit (40 arms, rewards on the sphere's octant), mean of 5 seeds: archive hypervolume >= "
+            "1.10x equal weights' at mu = .001 and .01 (the exponent is eta I / mu), >= .99x at .1 and 1",
+            "moo.benchmarks.perf.alignment:influence_on_bandits",
+            quick="the same, 2 seeds",
+        ),
+        Claim(
+            "Objectives that are learned at different speeds",
+            "fixed weights",
+            "asynchronous saturation toy, `reward-weighting` by influence: saturated objective's weight falls below "
+            ".25; steps to the front at least 5 % fewer than fixed weights",
+            "moo.benchmarks.perf.alignment:saturation",
+            quick="the same",
+        ),
+        Claim(
+            "PAMA by step on bandits and n-grams",
+            "fixed weights, and the other methods of its kind, at equal budget",
+            "per-token PAMA against fixed weights on n-grams and bandits: reported whatever it is",
+            "moo.benchmarks.perf.alignment:fronts",
+            quick="the same, one seed, a twentieth of the budget",
+        ),
+        Claim(
+            "Whether PAMA ends at a Pareto-stationary point",
+            "its second theorem; the least combination of the exact gradients at the start",
+            "exact-gradient min-norm value on a smooth bandit: reported whatever it is",
+            "moo.benchmarks.perf.alignment:stationarity",
+            quick="the same, 2 seeds, a fifth of the steps",
+        ),
+    ),
     "bayes": (
         Claim(
             "The hypervolume that 50 evaluations reach on three problems",
@@ -406,6 +511,68 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "tuning `c-morl` on fruit-tree and `mogfn` on hypergrid, trials of <= 20 s, 5 seeds: hypervolume with 27 "
             "full-trial equivalents >= random search with 81",
             "moo.benchmarks.perf.hyperparameter_tuning:hyperparameters",
+        ),
+    ),
+    "benchmarks": (
+        Claim(
+            "What the engines cost",
+            "5.0 s",
+            "200 cells of 50 ms on 2 workers: loky <= 5.8 s, dask <= 6.5 s, ray <= 6.5 s (ideal 5.0; start-up apart)",
+            "moo.benchmarks.perf.engines:short_cells",
+            quick="40 cells, a fifth of each",
+        ),
+        Claim(
+            "What a suite survives",
+            "the CSV of a run that nothing happened to",
+            "SIGKILL of a worker, of the main process, of one of two concurrent runs; disk full; a corrupted record: "
+            "only cells in flight are lost and they are named; the rerun's report equals the uninterrupted one, byte "
+            "for byte in its CSV (times excluded)",
+            "moo.benchmarks.perf.faults:survive",
+            quick="the same, half as many cells",
+        ),
+        Claim(
+            "A cell that always kills its worker",
+            "the bar alone",
+            "a poison cell (always kills its worker) among 40: 39 done, 1 quarantined with its reason, on loky, dask "
+            "and ray",
+            "moo.benchmarks.perf.engines:poison",
+            quick="among 10, on loky",
+        ),
+        Claim(
+            "Going on with ten thousand finished cells",
+            "the bar alone",
+            "10,000 finished cells: `moo bench` resume scan <= 5 s, memory <= 1 GB",
+            "moo.benchmarks.perf.engines:scan",
+            quick="1,000 cells, <= .5 s",
+        ),
+        Claim(
+            "Starting the command line, with all that it can do now",
+            "CPU seconds of `moo --help` and `moo list`",
+            "`moo --help` <= .4 s CPU; no torch import",
+            "moo.benchmarks.perf.startup:measure",
+            quick="the same",
+        ),
+        Claim(
+            "A report of ten thousand cells",
+            "the bar alone",
+            "10,000 finished cells (2 objectives, fronts of 100, final hypervolume and IGD+, cold file cache aside): "
+            "`moo report` <= 20 s, memory <= 1 GB",
+            "moo.benchmarks.perf.reports:large_report",
+            quick="1,000 cells, <= 8 s",
+        ),
+        Claim(
+            "Tables for LaTeX",
+            "pdflatex where it is installed; a parser",
+            "LaTeX tables compile with booktabs alone (tested where TeX is installable in CI, else by a parser)",
+            "moo.benchmarks.perf.reports:latex_tables",
+            quick="the same",
+        ),
+        Claim(
+            "Plots for papers",
+            "the bar alone",
+            "every plot kind: opens, fonts embedded as type 42, same bytes twice, no text overlap at the stated widths",
+            "moo.benchmarks.perf.plots:measure",
+            quick="in one style",
         ),
     ),
 }

@@ -199,6 +199,10 @@ LEARN_STRINGS = (  # one sharpness, reached in the middle; log Z has a variance 
     "beta=96,beta_rise=0.5,loss=vargrad,group=16,floor=0.05,layers=2,batch=128,batches=8,learning_rate=0.005,"
     "log_z_learning_rate=0.05"
 )
+LEARN_MOLECULES = (  # so sharp that the many large molecules do not outweigh the good ones
+    "beta=128,loss=vargrad,group=16,floor=0.05,relabel=1,hidden=256,layers=2,batch=64,batches=16,learning_rate=0.002,"
+    "log_z_learning_rate=0.05"
+)
 
 SUITES: dict[str, Suite] = {
     "quickstart": Suite(
@@ -240,15 +244,32 @@ SUITES: dict[str, Suite] = {
         tuple(range(3)),
         320_000,
     ),
+    "mogfn-fragments": Suite(
+        "mogfn-fragments",
+        ("fragments:objectives=sa+qed", "fragments:objectives=sa+qed+mw"),
+        ("random", "nsga2", f"mogfn:{LEARN_MOLECULES}", "moreinforce", "order-preserving"),
+        tuple(range(3)),
+        20_000,
+    ),
     "morl-exact": Suite(
         "morl-exact",
         (
             *(f"deep-sea-treasure:variant={variant}" for variant in ("convex", "concave", "mirrored")),
             "fruit-tree:depth=5",
         ),
-        ("random", "tabular", "tabular:learner=pareto", "ppo-preference", "c-morl"),
+        ("random", "tabular", "tabular:learner=pareto", "ppo-preference", "c-morl", "morl-d"),
         tuple(range(5)),
         100_000,
+    ),
+    "morl-building": Suite(
+        "morl-building",
+        ("building", "building:num_objectives=9"),
+        (
+            *("random", "ppo-preference:interval=3,evaluated=10,episodes=5"),
+            *("c-morl:policies=9,greedy=true", "morl-d:policies=9,copies=2,updates=8"),
+        ),
+        tuple(range(3)),
+        200_000,
     ),
     "cmorl-discrete": Suite(
         "cmorl-discrete",
@@ -279,6 +300,22 @@ SUITES: dict[str, Suite] = {
         tuple(range(5)),
         {"ppo-preference": 200_000, "c-morl": 200_000, "mogfn": 20_000},
     ),
+    "alignment-bandits": Suite(
+        "alignment-bandits",
+        (
+            "bandit:num_objectives=2",
+            "bandit:num_objectives=3",
+            "bandit:num_objectives=5",
+            "ngrams",
+            "fruit-tree:depth=5",
+        ),
+        (
+            *("fixed-weights", "smooth-tchebycheff", "pama", "pama:follow=false", "reward-weighting"),
+            *("reward-weighting:guide=hypervolume-factor", "reward-weighting:guide=influence"),
+        ),
+        tuple(range(5)),
+        50_000,
+    ),
     "cre": Suite("cre", CRE, BASELINES, tuple(range(10)), 10_000),
 }
 
@@ -299,7 +336,7 @@ def find_suite(suite: str | Suite) -> Suite:
     raise ValueError(f"{unknown_name('suite', suite, SUITES)} Your own is a YAML file: moo bench my_suite.yaml.")
 
 
-def narrowed(suite: Suite, *, problems: Sequence[str], methods: Sequence[str], seeds: int | None) -> Suite:
+def narrowed(suite: Suite, *, problems: Sequence[str], methods: Sequence[str], seeds: Any) -> Suite:
     """A suite with other lists, where some are given. A function of the suite goes by its name.
 
     Raises:

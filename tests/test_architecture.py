@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"moo": ROOT / "moo", "moo.plots": ROOT / "plots", "moo.benchmarks": ROOT / "benchmarks"}
 MATHS = (
     *("checks", "directions", "dominance", "preferences", "scalarisations", "selection", "statistics", "seeding"),
-    *("registry", "noise", "indicators"),
+    *("registry", "noise", "indicators", "gradients"),
 )
 METHODS = ("problems", "generators", "tuners")
 LOOP = ("search", "choosing", "run", "asking")

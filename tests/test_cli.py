@@ -19,8 +19,8 @@ from inputs import ToyVector
 from typer.testing import CliRunner
 
 import moo
-from moo.benchmarks import load, run
-from moo.benchmarks.reporting import render
+from moo.benchmarks import load_report, run
+from moo.benchmarks.reports.rendering import render
 from moo.benchmarks.suites import SUITES
 from moo.cli import app
 from moo.generators import GENERATORS
@@ -648,7 +648,7 @@ def test_a_damaged_cell_is_named_and_run_again(suite_copy):
 # --------------------------------------------------------------------------------------------------- report
 def test_reports_in_every_form(suite, tmp_path):
     for form in ("table", "md", "csv"):
-        text = render(load(suite), form=form)
+        text = render(load_report(suite), form=form)
         assert good("report", suite, "--format", form).stdout == text
         assert good("report", suite, "-f", form, "-o", tmp_path / f"r.{form}").stdout == ""
         assert (tmp_path / f"r.{form}").read_text() == text
@@ -682,7 +682,7 @@ def test_a_search_that_followed_given_preferences_is_reported_and_drawn(said):
 
 
 def test_bad_reports_are_refused(suite, tmp_path):
-    assert "Unknown format 'latex'. Known: csv, md, table" in refused("report", suite, "-f", "latex")
+    assert "Unknown format 'doc'. Known: csv, html, latex, md, table" in refused("report", suite, "-f", "doc")
     assert "Did you mean 'igd_plus'?" in refused("report", suite, "-i", "igdplus")
     assert "nowhere holds neither a suite nor a finished search" in refused("report", "nowhere", code=1)
     message = refused("report", suite, "-o", tmp_path / "no" / "r.md", code=1)

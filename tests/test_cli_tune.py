@@ -5,7 +5,7 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from moo.benchmarks import runner as runner_module
+from moo.benchmarks import one_cell
 from moo.cli import app
 
 TUNE = ("tune", "zdt1:dim=3", "-m", "nsga2", "--budget", 40, "--trials", 2, "--rungs", 2, "--reduction", 2)
@@ -45,7 +45,7 @@ def test_it_says_how_it_goes_and_prints_a_report_with_what_to_type_next(tmp_path
 
 def test_again_in_the_same_folder_prints_the_same(monkeypatch):
     first = call(*SMALL)
-    monkeypatch.setattr(runner_module, "pareto_search", None)
+    monkeypatch.setattr(one_cell, "pareto_search", None)
     assert call(*SMALL).stdout == first.stdout
 
 
@@ -54,7 +54,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner_module, "pareto_search", pressed)
+        patch.setattr(one_cell, "pareto_search", pressed)
         result = call(*SMALL)
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-1] == "interrupted: run the same command to go on"

@@ -20,7 +20,7 @@ METHODS = {**GENERATORS, **TOY_GENERATORS}
 BUDGETS = {"vector": 130, "environment": 2000, "construction": 90, "text": 100}
 SMALL = {"population": 20, "batch": 20, "batches": 1, "episodes": 2, "copies": 8, "steps": 8}
 SMALL |= {"policies": 3, "selected": 2, "evaluated": 3}
-OWN = {"ppo-preference": {"interval": 2}}  # others mean something else by it
+OWN = {"ppo-preference": {"interval": 2}, "morl-d": {"updates": 4}}  # others mean something else by it
 SLOW = {
     "qlognehvi": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "samples": 16},
     "bayesian": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "fantasies": 4},
@@ -225,7 +225,8 @@ def test_conditional_methods_sample_without_learning_or_paying(method, kind):
 
 @pytest.mark.parametrize("method", [m for m in METHODS if hasattr(resolve(METHODS, m, "method"), "ask")])
 def test_told_in_any_order_the_next_rows_are_the_same(method):
-    plain, shuffled = make(method, "vector"), make(method, "vector")
+    kind = resolve(METHODS, method, "method").kinds[0]
+    plain, shuffled = make(method, kind), make(method, kind)
     asked = [parts[0].ask(20) for parts in (plain, shuffled)]
     assert_same_candidates(*asked)
     told = [

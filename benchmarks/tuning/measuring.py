@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from moo.archive import CAPACITY, Archive
-from moo.benchmarks.reporting import score
+from moo.benchmarks.reports.scores import score
 from moo.checks import check_vector, unknown_name
 from moo.directions import turn
 from moo.history import History

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moo.benchmarks.runner import cell_folder, on_disk, run_cells
+from moo.benchmarks.conduct import Conduct
+from moo.benchmarks.on_disk import UNFINISHED, cell_folder
+from moo.benchmarks.runner import finish
 from moo.benchmarks.suites import Cell, format_method, parse_method
 from moo.benchmarks.tuning.halving import Rungs, going_on
 from moo.benchmarks.tuning.measuring import Measures
@@ -127,18 +129,17 @@ class Engine:
             InterruptedRunError: By Ctrl-C.
             RuntimeError: Another process runs one of them.
         """
-        ended = {cell: on_disk(cell, self.out, self.retry_failed, self.say) for cell in cells}
-        todo = [cell for cell, status in ended.items() if status is None]
-        ended.update(run_cells(todo, self.out, self.workers, lambda _: None))
-        states = {status.state for status in ended.values() if status is not None}
+        conduct = Conduct(workers=self.workers, retry_failed=self.retry_failed)
+        ended = finish(cells, self.out, conduct, self.say)
+        states = {status.state for status in ended.values()}
         if "busy" in states:
             raise RuntimeError(f"Another process runs cells of {self.out}. Wait until it has ended.")
         found = []
         for cell in cells:
-            status = ended[cell]
+            status = ended.get(cell)
             if status is None or status.state == "interrupted":
                 raise InterruptedRunError
-            if status.state == "failed":
+            if status.state in UNFINISHED:
                 found.append(([float("nan")] * len(measures.names), status.reason.split(" (see ")[0]))
             else:
                 found.append((measures.of_result(load_result(cell_folder(cell, self.out))), ""))

@@ -7,27 +7,60 @@ from typing import Annotated
 
 import typer
 
+from moo.cli.reading import parse_numbers
 from moo.cli.speaking import plain_errors
+
+ENDINGS = {".md": "md", ".csv": "csv", ".tex": "latex", ".html": "html"}  # of --out, where no format is given
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="A suite's folder or one saved search.")],
-    form: Annotated[str, typer.Option("--format", "-f", help="table, md or csv (one row per search).")] = "table",
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="table, md, csv, latex or html. Default: by the ending of --out.")
+    ] = "",
     indicator: Annotated[
-        list[str] | None, typer.Option("--indicator", "-i", help="Columns; default hypervolume and igd_plus.")
+        list[str] | None,
+        typer.Option("--indicator", "-i", help="Columns; default hypervolume and igd_plus. area: how soon it is good."),
     ] = None,
-    times: Annotated[bool, typer.Option("--times", help="With csv: the times too, which differ between runs.")] = False,
+    section: Annotated[
+        list[str] | None,
+        typer.Option("--section", "-s", help="summary (default), ranks, intervals, profile, targets, runs; all."),
+    ] = None,
+    control: Annotated[
+        str, typer.Option("--control", help="A method, or best: the summary says who is + better, - worse than it.")
+    ] = "",
+    targets: Annotated[
+        str,
+        typer.Option("--targets", help="Shares of the reference hypervolume. Default: 0.5,0.8,0.9,0.95,0.99."),
+    ] = "",
+    alpha: Annotated[float, typer.Option("--alpha", help="Significance level of the tests.")] = 0.05,
+    nemenyi: Annotated[
+        bool, typer.Option("--nemenyi", help="With ranks: by Nemenyi's test, not pairs by signed ranks and Holm.")
+    ] = False,
+    times: Annotated[bool, typer.Option("--times", help="With runs: the times, which differ between runs.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file instead of the screen.")] = None,
 ) -> None:
-    """Print medians and quartiles of indicators, with the references they were measured against.
+    """Compare methods: medians, ranks and tests of indicators, with the references they were measured against.
 
-    Example: `moo report runs/quickstart --format md -i hypervolume -i r2`
+    Example: `moo report runs/quickstart --control nsga2`, or `moo report runs/quickstart -s all -o report.html`
     """
-    from moo.benchmarks.reporting import DEFAULT_INDICATORS, load, render
+    from moo.benchmarks.reports.loading import load_report
+    from moo.benchmarks.reports.rendering import render
+    from moo.benchmarks.reports.scores import DEFAULT_INDICATORS
     from moo.storage import write_file
 
     with plain_errors():
-        text = render(load(folder), tuple(indicator or DEFAULT_INDICATORS), form=form, times=times)
+        text = render(
+            load_report(folder),
+            tuple(indicator or DEFAULT_INDICATORS),
+            form=form or (ENDINGS.get(out.suffix, "table") if out else "table"),
+            sections=section or (),
+            control=control,
+            targets=parse_numbers(targets, "--targets") if targets else (),
+            alpha=alpha,
+            how="nemenyi" if nemenyi else "",
+            times=times,
+        )
         if out is None:
             typer.echo(text, nl=False)
         else:

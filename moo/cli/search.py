@@ -48,7 +48,7 @@ def command(
     Example: `moo search zdt1 -m nsga2 --budget 5000 --seed 1`, or
     `moo search my_file.py:function --bounds 0:1,0:5 --directions min,max`
     """
-    from moo.benchmarks.reporting import known_front
+    from moo.benchmarks.reports.references import known_front
     from moo.choosing import find_problem, set_up
     from moo.search import pareto_search
 

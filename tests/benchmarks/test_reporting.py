@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -12,18 +13,13 @@ import pytest
 import torch
 
 import moo
-from moo.benchmarks import Suite, load, run, score
-from moo.benchmarks.reporting import (
-    DEFAULT_INDICATORS,
-    Report,
-    by_problem,
-    method_label,
-    notes,
-    references,
-    render,
-    summarize,
-)
-from moo.benchmarks.runner import cell_folder
+from moo.benchmarks import Suite, load, load_report, run, score
+from moo.benchmarks.on_disk import cell_folder
+from moo.benchmarks.reports.histories import area, measured_alike
+from moo.benchmarks.reports.loading import Report, by_problem, results_of
+from moo.benchmarks.reports.references import describe, references
+from moo.benchmarks.reports.rendering import render
+from moo.benchmarks.reports.scores import DEFAULT_INDICATORS, MEASURES, method_label
 from moo.benchmarks.suites import cells
 from moo.directions import turn
 from moo.dominance import non_dominated
@@ -83,7 +79,7 @@ def table_of(text):
 
 # --------------------------------------------------------------------------------------------------- references
 def test_a_problems_own_references_are_used(own):
-    context = references(load(own).results)
+    context = references(load_report(own).results)
     problem = get_problem("zdt1:dim=3")
     assert torch.equal(turn(context.reference_point, problem.directions), torch.as_tensor(problem.reference_point))
     low, high = problem.reference_front.amin(dim=0), problem.reference_front.amax(dim=0)
@@ -94,7 +90,7 @@ def test_a_problems_own_references_are_used(own):
 
 
 def test_joint_references_come_from_all_fronts_together(joint):
-    results = load(joint).results
+    results = load_report(joint).results
     context = references(results)
     fronts = torch.cat([result.objectives * torch.tensor([1.0, -1.0]) for result in results])
     best = fronts[non_dominated(fronts)]
@@ -109,7 +105,7 @@ def test_joint_references_come_from_all_fronts_together(joint):
 
 def test_the_references_are_the_same_for_all_methods(joint):
     # The same front under the name of another method scores the same, and the order of the results does not matter.
-    results = load(joint).results
+    results = load_report(joint).results
     names = tuple(INDICATORS)
     twin = changed(results[0], config={"method": "nsga2", "seed": 99, "options": results[-1].config["options"]})
     scores = score([*results, twin], names)
@@ -120,7 +116,7 @@ def test_the_references_are_the_same_for_all_methods(joint):
 
 
 def test_one_method_alone_has_the_problems_own_references_too(own):
-    results = load(own).results
+    results = load_report(own).results
     alone = score([result for result in results if result.config["method"] == "random"])
     together = score(results)
     columns = list(DEFAULT_INDICATORS)
@@ -129,7 +125,7 @@ def test_one_method_alone_has_the_problems_own_references_too(own):
 
 def test_nothing_found_by_anyone_still_has_references(tmp_path):
     run(Suite("none", ("toy:infeasible=true,reference=false",), METHODS, (0,), 40), tmp_path)
-    context = references(load(tmp_path).results)
+    context = references(load_report(tmp_path).results)
     assert torch.isfinite(context.reference_point).all()
     assert len(context.reference_set) == 1
 
@@ -159,7 +155,7 @@ def by_hand(result, name, point, ideal, nadir, reference_set):
 
 @pytest.mark.parametrize("name", INDICATORS)
 def test_scores_equal_direct_calls_with_the_problems_own_references(own, name):
-    problem, results = get_problem("zdt1:dim=3"), load(own).results
+    problem, results = get_problem("zdt1:dim=3"), load_report(own).results
     front = problem.reference_front
     expected = [
         by_hand(result, name, torch.as_tensor(problem.reference_point), front.amin(dim=0), front.amax(dim=0), front)
@@ -170,7 +166,7 @@ def test_scores_equal_direct_calls_with_the_problems_own_references(own, name):
 
 @pytest.mark.parametrize("name", INDICATORS)
 def test_scores_equal_direct_calls_with_joint_references(joint, name):
-    results, signs = load(joint).results, torch.tensor([1.0, -1.0])
+    results, signs = load_report(joint).results, torch.tensor([1.0, -1.0])
     context = references(results)
     fronts = torch.cat([result.objectives * signs for result in results])
     union = fronts[non_dominated(fronts)] * signs
@@ -183,7 +179,7 @@ def test_scores_equal_direct_calls_with_joint_references(joint, name):
 
 def test_scaled_indicators_do_not_depend_on_the_units(own):
     # The same fronts in other units: only the hypervolume, which is in the objectives' units, may change.
-    results = [changed(result, config={"registered": False}) for result in load(own).results]
+    results = [changed(result, config={"registered": False}) for result in load_report(own).results]
     units = torch.tensor([1000.0, 0.01], dtype=torch.float64)
     larger = [changed(result, objectives=result.objectives * units) for result in results]
     before, after = score(results, tuple(INDICATORS)), score(larger, tuple(INDICATORS))
@@ -193,17 +189,17 @@ def test_scaled_indicators_do_not_depend_on_the_units(own):
 
 
 def test_rows_say_which_search_they_are(own):
-    scores = score(load(own).results)
+    scores = score(load_report(own).results)
     assert list(scores.columns[:7]) == ["problem", "method", "seed", "budget", "used", "front_size", "failures"]
     assert scores["seed"].tolist() == [0, 1, 0, 1]
     assert set(scores["method"]) == set(METHODS)
     assert (scores["used"] == 100).all()
-    assert [len(result.front) for result in load(own).results] == scores["front_size"].tolist()
+    assert [len(result.front) for result in load_report(own).results] == scores["front_size"].tolist()
 
 
 def test_fronts_better_than_the_reference_set_can_be_scored(own):
     # A reference front may be approximate, and on a noisy problem reported means can be better than the true front.
-    results = load(own).results
+    results = load_report(own).results
     better = [changed(result, objectives=result.objectives - 0.5) for result in results]
     better.append(changed(results[0], objectives=[[-0.2, -0.1], [0.3, -0.4]], config={"seed": 5}))
     scores = score(better, MEASURED)
@@ -212,7 +208,7 @@ def test_fronts_better_than_the_reference_set_can_be_scored(own):
 
 def test_a_noisy_suite_can_be_reported_with_every_indicator(tmp_path):
     run(Suite("noisy", ("zdt1:dim=3,noise=0.3",), METHODS, (0, 1), 200), tmp_path)
-    assert np.isfinite(score(load(tmp_path).results, MEASURED)[MEASURED].to_numpy(float)).all()
+    assert np.isfinite(score(load_report(tmp_path).results, MEASURED)[MEASURED].to_numpy(float)).all()
 
 
 def test_an_unregistered_problem_is_scored_jointly(tmp_path):
@@ -220,89 +216,42 @@ def test_an_unregistered_problem_is_scored_jointly(tmp_path):
 
     result = moo.pareto_search(ToyVector(), "random", budget=40, progress=False)
     result.save(tmp_path / "one")
-    report = load(tmp_path / "one")
+    report = load_report(tmp_path / "one")
     assert "of all fronts here together" in references(report.results).source
     assert score(report.results)["igd_plus"].tolist() == [0.0]
 
 
 def test_an_objective_without_range_is_scaled_to_something_finite(own):
-    flat = changed(load(own).results[0], objectives=[[1.0, 2.0]], config={"registered": False})
+    flat = changed(load_report(own).results[0], objectives=[[1.0, 2.0]], config={"registered": False})
     scores = score([flat], ("hypervolume", "igd_plus", "r2"))
     assert np.isfinite(scores[["hypervolume", "igd_plus", "r2"]].to_numpy(float)).all()
     assert scores["hypervolume"].iloc[0] > 0
 
 
 # --------------------------------------------------------------------------------------------------- tables
-def scores_of(**columns):
-    """Scores by method: `a=[...]` gives method a one seed per value, in both indicators."""
-    rows = [
-        {"problem": "p", "method": method, "seed": seed, "budget": 10, "hypervolume": value, "igd_plus": value}
-        for method, values in columns.items()
-        for seed, value in enumerate(values)
-    ]
-    return pd.DataFrame(rows)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 10, 31])
-def test_median_and_quartiles_are_numpys(count):
-    values = np.random.default_rng(count).normal(size=count) * 1e3
-    text = summarize(scores_of(a=values), ["hypervolume"])["hypervolume"].iloc[0]
-    low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
-    assert text == f"{median:.4g} [{low:.4g}, {high:.4g}]"
-
-
 def test_the_table_agrees_with_the_csv(own):
-    report = load(own)
+    report = load_report(own)
     rows = pd.read_csv(io.StringIO(render(report, form="csv")))
     header, body = table_of(render(report))
-    assert header == ["problem", "method", "budget", "seeds", *DEFAULT_INDICATORS]
+    assert header == ["problem", "method", "budget", "seeds", "hypervolume", "rank", "igd_plus", "rank"]
     for line in body:
         mine = rows[rows["method"] == line[1]]
         assert (line[0], line[2], line[3]) == ("zdt1:dim=3", "100", "2")
-        for name, text in zip(DEFAULT_INDICATORS, line[4:], strict=True):
+        for name, text in zip(DEFAULT_INDICATORS, line[4::2], strict=True):
             median, low, high = map(float, re.findall(r"[-+.0-9e]+", text))
             np.testing.assert_allclose([low, median, high], np.quantile(mine[name], (0.25, 0.5, 0.75)), rtol=1e-3)
-
-
-def test_the_star_marks_the_best_median_whichever_way_is_better():
-    table = summarize(scores_of(a=[1, 2, 9], b=[3, 3, 3]), DEFAULT_INDICATORS)
-    stars = {column: [text.endswith("*") for text in table[column]] for column in DEFAULT_INDICATORS}
-    assert stars == {"hypervolume": [False, True], "igd_plus": [True, False]}
-
-
-def test_equal_medians_share_the_star_and_a_lone_method_has_none():
-    assert summarize(scores_of(a=[1, 2], b=[1.5, 1.5]), ["igd_plus"])["igd_plus"].str.endswith("*").all()
-    assert not summarize(scores_of(a=[1, 2]), ["igd_plus"])["igd_plus"].str.endswith("*").any()
-
-
-def test_stars_are_given_problem_by_problem():
-    first, second = scores_of(a=[1.0], b=[2.0]), scores_of(a=[4.0], b=[3.0]).assign(problem="q")
-    table = summarize(pd.concat([first, second]), ["hypervolume"])
-    assert table["hypervolume"].str.endswith("*").tolist() == [False, True, True, False]
-
-
-def test_infinite_scores_have_no_quartiles_that_are_not_numbers():
-    # Nothing feasible: IGD+ is infinite. Half of the seeds, then all of them.
-    for values in ([1.0, np.inf], [np.inf, np.inf], [1.0, 2.0, np.inf]):
-        text = summarize(scores_of(a=values, b=[1.0, 1.0]), ["igd_plus"])["igd_plus"].iloc[0]
-        assert "nan" not in text, (values, text)
-
-
-def test_a_method_that_found_nothing_is_not_the_best():
-    table = summarize(scores_of(a=[np.inf, np.inf], b=[np.inf, np.inf]), ["igd_plus"])
-    assert not table["igd_plus"].str.endswith("*").any()
 
 
 def test_the_same_method_said_in_two_ways_is_not_pooled(tmp_path):
     # "nsga2" and "nsga2:population=100" are two entries of the suite: pooled, each seed would count twice.
     run(Suite("twice", ("zdt1:dim=3",), ("nsga2", "nsga2:population=100"), (0, 1), 100), tmp_path)
-    report = load(tmp_path)
-    assert summarize(score(report.results), DEFAULT_INDICATORS)["seeds"].max() == 2
+    _, body = table_of(render(load_report(tmp_path)))
+    assert [row[3] for row in body] == ["2"]
 
 
 def test_budgets_stand_in_every_row(tmp_path):
     run(replace(OWN, budget={"random": 40, "nsga2": 80}), tmp_path)
-    _, body = table_of(render(load(tmp_path)))
+    _, body = table_of(render(load_report(tmp_path)))
     assert [row[2] for row in body] == ["40", "80"]
 
 
@@ -316,31 +265,17 @@ def test_method_labels_say_what_differs_from_the_defaults():
     assert labelled == "nsga2:preferences=uniform(divisions=3)"  # as one writes it in a suite
 
 
-def test_the_plain_table_is_aligned_and_has_no_trailing_blanks(own):
-    lines = render(load(own)).split("\n\n")[0].splitlines()
-    starts = [match.start() for match in re.finditer(r"(?<=  )\S|^\S", lines[0])]
-    for line in lines:
-        assert line == line.rstrip()
-        assert all(line[start] != " " and (start == 0 or line[start - 1] == " ") for start in starts)
+def described(results):
+    """The line that says what the results of one problem are measured against."""
+    return describe(results[0].config["problem"], references(results), results[0].config["directions"])
 
 
-def test_markdown_is_a_valid_table(own):
-    text = render(load(own), tuple(INDICATORS), form="md")
-    lines = text.split("\n\n")[0].splitlines()
-    columns = len(INDICATORS) + 4
-    assert lines[1] == "|" + " --- |" * columns
-    assert len(lines) == 4
-    for line in lines:
-        assert line.startswith("| ") or line == lines[1]
-        assert line.count("|") == columns + 1
-    assert table_of(text) == table_of(render(load(own), tuple(INDICATORS)))
-
-
-def test_notes_name_reference_points_and_normalisation(own, joint):
+def test_every_table_names_reference_points_and_normalisation(own, joint):
     for folder, problem in ((own, "zdt1:dim=3"), (joint, JOINT.problems[0])):
-        results = load(folder).results
+        results = load_report(folder).results
         context, directions = references(results), results[0].config["directions"]
-        line = next(line for line in notes(results) if line.startswith(f"{problem}: "))
+        line = described(results)
+        assert line.startswith(f"{problem}: ")
         for what, vector in (
             ("reference point", context.reference_point),
             ("ideal", context.ideal),
@@ -349,22 +284,22 @@ def test_notes_name_reference_points_and_normalisation(own, joint):
             numbers = ", ".join(f"{value:.4g}" for value in turn(vector, directions).tolist())
             assert f"{what} ({numbers})" in line
         assert context.source in line
-        for form in ("table", "md"):
-            assert line in render(load(folder), form=form)
-    assert "scaled so that the reference set spans [0, 1]" in render(load(own))
-    assert "higher is better" in render(load(own))
+        for form in ("table", "md", "latex", "html"):
+            assert line in render(load_report(folder), form=form)
+    assert "scaled so that the reference set spans [0, 1]" in render(load_report(own))
+    assert "Higher is better: hypervolume. Lower is better: igd_plus." in render(load_report(own))
 
 
-def test_notes_do_not_print_minus_zero(own):
+def test_references_are_printed_without_minus_zero(own):
     # 0 turned to the other direction and back is -0.
-    assert not re.search(r"-0[,)]", "\n".join(notes(load(own).results)))
-    flat = changed(load(own).results[0], objectives=[[0.0, 0.0]], config={"registered": False})
-    assert not re.search(r"-0[,)]", "\n".join(notes([flat])))
+    assert not re.search(r"-0[,)]", described(load_report(own).results))
+    flat = changed(load_report(own).results[0], objectives=[[0.0, 0.0]], config={"registered": False})
+    assert not re.search(r"-0[,)]", described([flat]))
 
 
 # --------------------------------------------------------------------------------------------------- CSV
 def test_csv_has_one_exact_row_per_search_and_times_only_when_asked(own):
-    report = load(own)
+    report = load_report(own)
     plain, timed = (render(report, form="csv", times=times) for times in (False, True))
     header = plain.splitlines()[0].split(",")
     assert not any("seconds" in name for name in header)
@@ -380,24 +315,24 @@ def test_csv_has_one_exact_row_per_search_and_times_only_when_asked(own):
 
 def test_csv_is_the_same_whenever_it_is_made(own, tmp_path):
     run(OWN, tmp_path)
-    assert render(load(tmp_path), form="csv") == render(load(own), form="csv")
+    assert render(load_report(tmp_path), form="csv") == render(load_report(own), form="csv")
 
 
 def test_csv_of_specs_with_commas_stays_in_columns(tmp_path):
     run(Suite("commas", ("dtlz2:dim=4,num_objectives=2",), ("random",), (0,), 20), tmp_path)
-    read = pd.read_csv(io.StringIO(render(load(tmp_path), form="csv")))
+    read = pd.read_csv(io.StringIO(render(load_report(tmp_path), form="csv")))
     assert read["problem"].tolist() == ["dtlz2:dim=4,num_objectives=2"]
 
 
 def test_csv_of_nothing_finished_keeps_its_header(own):
-    header = render(load(own), form="csv").splitlines()[0]
+    header = render(load_report(own), form="csv").splitlines()[0]
     assert render(Report([], ["not run yet: all of it"]), form="csv").splitlines() == [header]
 
 
 # --------------------------------------------------------------------------------------------------- what is there
 def test_empty_fronts_are_scored_and_shown(tmp_path):
     run(Suite("empty", ("toy:infeasible=true",), METHODS, (0, 1), 40), tmp_path)
-    report = load(tmp_path)
+    report = load_report(tmp_path)
     scores = score(report.results, tuple(INDICATORS))
     assert (scores["hypervolume"] == 0).all()
     assert (scores["front_size"] == 0).all()
@@ -408,7 +343,7 @@ def test_empty_fronts_are_scored_and_shown(tmp_path):
 
 
 def test_one_empty_front_beside_others_is_scored(own):
-    results = load(own).results
+    results = load_report(own).results
     empty = changed(results[0], objectives=torch.empty(0, 2), config={"seed": 7})
     scores = score([*results, empty], ("hypervolume", "igd_plus"))
     assert scores["hypervolume"].iloc[-1] == 0
@@ -421,7 +356,7 @@ def test_unfinished_cells_are_named_with_their_reason(tmp_path):
     run(suite, tmp_path)
     lost = cell_folder(cells(suite)[-1], tmp_path)
     (lost / "record.json").unlink()
-    report = load(tmp_path)
+    report = load_report(tmp_path)
     assert len(report.results) == 1
     text = render(report)
     assert text.count("not applicable: ") == 4
@@ -432,14 +367,18 @@ def test_unfinished_cells_are_named_with_their_reason(tmp_path):
 
 def test_nothing_finished_says_so(tmp_path):
     run(Suite("hopeless", ("toy:fails=raise,fails_below=2",), ("random",), (0,), 40), tmp_path)
-    for form in ("table", "md"):
-        assert render(load(tmp_path), form=form).startswith("Nothing finished yet.\nfailed: toy")
+    report = load_report(tmp_path)
+    assert render(report).startswith("Nothing finished yet.\n\nfailed: toy")
+    for form in ("md", "latex", "html"):
+        text = render(report, form=form, sections=["all"])
+        assert "Nothing finished yet." in text
+        assert "failed: toy" in text
 
 
 def test_a_single_saved_search_is_reported(tmp_path):
     result = moo.pareto_search("zdt1:dim=3", "nsga2", budget=60, options={"population": 20}, seed=4, progress=False)
     result.save(tmp_path / "one")
-    report = load(tmp_path / "one")
+    report = load_report(tmp_path / "one")
     assert report.unfinished == []
     rows = pd.read_csv(io.StringIO(render(report, form="csv")))
     assert rows[["problem", "method", "seed", "budget"]].to_numpy().tolist() == [
@@ -453,57 +392,179 @@ def test_a_search_with_a_reference_point_of_the_callers_is_reported_against_it(t
     # What `moo search --reference-point` printed is what `moo report` prints.
     result = moo.pareto_search("zdt1:dim=3", "random", budget=60, reference_point=[4.0, 5.0], progress=False)
     result.save(tmp_path / "one")
-    report = load(tmp_path / "one")
+    report = load_report(tmp_path / "one")
     assert score(report.results)["hypervolume"].iloc[0] == pytest.approx(result.hypervolume, rel=1e-12)
     assert "reference point (4, 5)" in render(report)
 
 
 def test_a_cell_of_a_suite_can_be_reported_alone(own):
-    assert len(load(cell_folder(cells(OWN)[0], own)).results) == 1
+    assert len(load_report(cell_folder(cells(OWN)[0], own)).results) == 1
 
 
 def test_a_folder_without_anything_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds neither a suite nor a finished search"):
-        load(tmp_path)
+        load_report(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere holds neither"):
-        load(tmp_path / "nowhere")
+        load_report(tmp_path / "nowhere")
 
 
 def test_results_are_grouped_by_problem_in_order(own, joint):
-    groups = by_problem([*load(joint).results, *load(own).results])
+    groups = by_problem([*load_report(joint).results, *load_report(own).results])
     assert list(groups) == [JOINT.problems[0], "zdt1:dim=3"]
     assert [len(group) for group in groups.values()] == [6, 4]
 
 
 def test_several_problems_are_scored_each_with_its_own_references(own, joint):
-    both = score([*load(own).results, *load(joint).results])
-    parts = pd.concat([score(load(own).results), score(load(joint).results)], ignore_index=True)
+    both = score([*load_report(own).results, *load_report(joint).results])
+    parts = pd.concat([score(load_report(own).results), score(load_report(joint).results)], ignore_index=True)
     assert both.equals(parts)
+
+
+# --------------------------------------------------------------------------------------------------- what is read
+def test_a_frame_holds_the_scores_of_the_finished_searches(own):
+    frame = load(own, ("hypervolume", "area"))
+    assert frame.equals(score(load_report(own).results, ("hypervolume", "area")))
+    assert list(frame.columns[-2:]) == ["hypervolume", "area"]
+    assert list(load(own, times=True).columns[-2:]) == ["wall_seconds", "cpu_seconds"]
+    assert load(own).equals(score(load_report(own).searches))
+
+
+def test_reports_read_no_more_than_they_need(own, tmp_path):
+    shutil.copytree(own, tmp_path / "own")
+    needed = {"cell.json", "record.json", "front.npz"}
+    for path in (tmp_path / "own").rglob("*"):
+        if path.is_file() and path.name not in {*needed, "suite.json"}:
+            path.unlink()
+    assert render(load_report(tmp_path / "own")) == render(load_report(own))
+    with pytest.raises(ValueError, match=r"history\.csv is damaged"):
+        load(tmp_path / "own", ["area"])
+
+
+def test_a_finished_search_knows_the_rest_when_asked(own):
+    search = load_report(own).searches[0]
+    result = moo.load_result(search.folder)
+    assert torch.equal(search.objectives, result.objectives)
+    assert search.history.equals(result.history.astype(float))
+    assert torch.equal(search.additions.objectives, result.additions.objectives)
+    assert search.result().config == result.config
+    assert [len(one.front) for one in load_report(own).results] == [
+        len(one.objectives) for one in load_report(own).searches
+    ]
+
+
+def inside_of(path, name):
+    """Where the packed bytes of a column are, in the middle: one that a report does not even look at."""
+    with zipfile.ZipFile(path) as file:
+        member = file.getinfo(name)
+    header = path.read_bytes()[member.header_offset : member.header_offset + 30]
+    sizes = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    return member.header_offset + 30 + sizes + member.compress_size // 2
+
+
+@pytest.mark.parametrize("name", ["front.npz", "cell.json", "record.json"])
+@pytest.mark.parametrize("how", ["half", "byte", "gone", "other"])
+def test_a_damaged_file_is_named(own, tmp_path, name, how):
+    shutil.copytree(own, tmp_path / "own")
+    folder = cell_folder(cells(OWN)[2], tmp_path / "own")
+    path, data = folder / name, (folder / name).read_bytes()
+    if how == "half":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "byte":
+        at = inside_of(path, "solutions.npy") if name == "front.npz" else len(data) // 4
+        path.write_bytes(data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :])
+    elif how == "gone":
+        path.unlink()
+    else:
+        shutil.copy(cell_folder(cells(OWN)[0], own) / "additions.npz", path)
+    if (how, name) == ("gone", "record.json"):  # as of a cell that has not run
+        assert load_report(tmp_path / "own").unfinished == [f"not run yet: {cells(OWN)[2].label}"]
+        return
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is damaged .*Delete it and run again"):
+        load_report(tmp_path / "own")
+
+
+def test_a_folder_of_a_newer_version_is_refused(own, tmp_path):
+    shutil.copytree(own, tmp_path / "own")
+    path = cell_folder(cells(OWN)[1], tmp_path / "own") / "cell.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    with pytest.raises(ValueError, match=r"was written in format 99, this version reads up to \d+\. Update moo"):
+        load_report(tmp_path / "own")
+
+
+def test_areas_come_from_the_stored_histories(own):
+    for search in load_report(own).searches:
+        history = pd.read_csv(search.folder / "history.csv")
+        ends = [*history["used"][1:], 100]
+        expected = sum(v * (b - a) for a, b, v in zip(history["used"], ends, history["hypervolume"], strict=True)) / 100
+        assert area(search, references([search])) == pytest.approx(expected)
+
+
+def test_areas_are_measured_from_the_point_of_the_report(joint):
+    # Each search inferred a point of its own; rebuilt literally from what entered the archive.
+    searches = load_report(joint).searches
+    context, signs = references(searches), torch.tensor([1.0, -1.0])
+    for search in searches:
+        rows, used = search.additions.objectives * signs, search.additions.extras["used"]
+        heights = [
+            hypervolume(rows[used <= mark], context.reference_point, warn=False) for mark in search.history["used"]
+        ]
+        ends = [*search.history["used"][1:], 80]
+        expected = sum(v * (b - a) for a, b, v in zip(search.history["used"], ends, heights, strict=True)) / 80
+        assert area(search, context) == pytest.approx(expected)
+    measured = measured_alike([search.result() for search in searches])
+    assert {tuple(result.record["reference_point"]) for result in measured} == {
+        tuple((context.reference_point * signs).tolist())
+    }
+
+
+def test_every_section_of_a_folder_can_be_shown(own, joint):
+    for folder in (own, joint):
+        text = render(load_report(folder), MEASURES, sections=["all", "runs"])
+        assert not re.search(r"\bnan\b", text)
+        for form in ("md", "latex", "html"):
+            assert len(render(load_report(folder), form=form, sections=["all", "runs"])) > 3000
+
+
+def test_results_of_one_problem_are_found(own, tmp_path):
+    assert len(results_of(own)) == len(results_of(own, "zdt1:dim=3")) == 4
+    assert isinstance(results_of(own)[0], moo.SearchResult)
+    with pytest.raises(ValueError, match=r"Unknown problem 'zdt1'\. Known: zdt1:dim=3"):
+        results_of(own, "zdt1")
+    run(Suite("two", ("zdt1:dim=3", "zdt2:dim=3"), ("random",), (0,), 40), tmp_path / "two")
+    with pytest.raises(ValueError, match=r"holds several problems: zdt1:dim=3, zdt2:dim=3\. Choose one with -p"):
+        results_of(tmp_path / "two")
+    run(Suite("hopeless", ("toy:fails=raise,fails_below=2",), ("random",), (0,), 40), tmp_path / "none")
+    with pytest.raises(ValueError, match="holds no finished search yet"):
+        results_of(tmp_path / "none")
 
 
 # --------------------------------------------------------------------------------------------------- bad input
 def test_unknown_indicators_and_formats_are_refused_with_a_suggestion(own):
-    with pytest.raises(ValueError, match=r"Unknown indicator 'igdplus'\. Did you mean 'igd_plus'\? Known: averaged"):
-        score(load(own).results, ["igdplus"])
-    with pytest.raises(ValueError, match=r"Unknown format 'cvs'\. Did you mean 'csv'\? Known: csv, md, table"):
-        render(load(own), form="cvs")
+    with pytest.raises(
+        ValueError, match=r"Unknown indicator 'igdplus'\. Did you mean 'igd_plus'\? Known: area, averaged"
+    ):
+        score(load_report(own).results, ["igdplus"])
+    with pytest.raises(
+        ValueError, match=r"Unknown format 'cvs'\. Did you mean 'csv'\? Known: csv, html, latex, md, table"
+    ):
+        render(load_report(own), form="cvs")
 
 
 def test_an_unknown_indicator_is_refused_whatever_has_finished(tmp_path):
     run(Suite("hopeless", ("toy:fails=raise,fails_below=2",), ("random",), (0,), 40), tmp_path)
     with pytest.raises(ValueError, match="Unknown indicator 'nope'"):
-        render(load(tmp_path), ["nope"])
+        render(load_report(tmp_path), ["nope"])
 
 
 def test_an_indicator_asked_for_twice_is_one_column(own):
-    text = render(load(own), ("hypervolume", "igd_plus", "hypervolume"))
-    assert table_of(text) == table_of(render(load(own), ("hypervolume", "igd_plus")))
+    text = render(load_report(own), ("hypervolume", "igd_plus", "hypervolume"))
+    assert table_of(text) == table_of(render(load_report(own), ("hypervolume", "igd_plus")))
 
 
 def test_a_damaged_mark_is_named(own, tmp_path):
     (tmp_path / "suite.json").write_text((own / "suite.json").read_text()[:40])
     with pytest.raises(ValueError, match=r"suite\.json is damaged"):
-        load(tmp_path)
+        load_report(tmp_path)
 
 
 def test_the_mark_holds_the_suite(own):
@@ -517,4 +578,4 @@ def test_a_mark_of_an_earlier_version_is_read(own, tmp_path):
     shutil.copytree(own, tmp_path / "own")
     mark = json.loads((own / "suite.json").read_text())
     (tmp_path / "own" / "suite.json").write_text(json.dumps({"name": "own", **mark["plans"][0], "not applicable": {}}))
-    assert render(load(tmp_path / "own")) == render(load(own))
+    assert render(load_report(tmp_path / "own")) == render(load_report(own))

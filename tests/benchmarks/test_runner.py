@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from dataclasses import replace
@@ -20,10 +21,13 @@ from filelock import FileLock
 from inputs import ToyVector
 
 import moo
-from moo.benchmarks import Suite, load, run
-from moo.benchmarks import runner as runner_module
-from moo.benchmarks.reporting import render
-from moo.benchmarks.runner import applicable, cell_folder, run_cell
+from moo.benchmarks import Suite, load_report, one_cell, run
+from moo.benchmarks import plans as plans_module
+from moo.benchmarks.on_disk import Task, cell_folder, record_time
+from moo.benchmarks.one_cell import Job, applicable
+from moo.benchmarks.perf.faults import change
+from moo.benchmarks.plans import claim, read_plans
+from moo.benchmarks.reports.rendering import render
 from moo.benchmarks.suites import Cell, cells, find_suite
 from moo.generators import GENERATORS
 from moo.problems import PROBLEMS
@@ -44,7 +48,7 @@ FILES = (
     "record.json",
     *STATE,
 )
-TIMES = ("wall_seconds", "cpu_seconds")
+OF_A_RUN = ("wall_seconds", "cpu_seconds", "machine")  # what two runs of a cell do not share
 MOO = [sys.executable, "-m", "moo.cli"]
 
 
@@ -83,7 +87,7 @@ def states(statuses):
 
 
 def contents(folder):
-    """Every file below a folder by its path, `record.json` without times: what two runs should share.
+    """Every file below a folder by its path, `record.json` without times and machine: what two runs should share.
 
     What a kill left half-written under a temporary name does not count.
     """
@@ -93,7 +97,7 @@ def contents(folder):
             name = str(path.relative_to(folder))
             found[name] = path.read_bytes()
             if path.name == "record.json":
-                found[name] = {key: value for key, value in json.loads(found[name]).items() if key not in TIMES}
+                found[name] = {key: value for key, value in json.loads(found[name]).items() if key not in OF_A_RUN}
     return found
 
 
@@ -103,13 +107,13 @@ def stamps(folder):
 
 def counted(monkeypatch):
     """Count the searches that the runner starts: a list that grows by (problem, method, seed)."""
-    started, search = [], runner_module.pareto_search
+    started, search = [], one_cell.pareto_search
 
     def counting(problem, method, **arguments):
         started.append((problem, method, arguments["seed"]))
         return search(problem, method, **arguments)
 
-    monkeypatch.setattr(runner_module, "pareto_search", counting)
+    monkeypatch.setattr(one_cell, "pareto_search", counting)
     return started
 
 
@@ -128,7 +132,7 @@ def test_each_cell_is_a_saved_search(finished):
 
 
 def test_folders_bear_readable_names(finished):
-    names = sorted(path.name for path in finished.iterdir() if path.is_dir())
+    names = sorted(path.name for path in finished.glob("*-*") if path.is_dir())
     assert len(names) == 4
     assert all(name.startswith("zdt1_dim=3-") for name in names)
 
@@ -162,15 +166,15 @@ def test_only_what_is_new_is_run(copied, monkeypatch):
         ("zdt1:dim=3", "nsga2", 2),
         ("zdt1:dim=3", "random", 2),
     ]
-    assert len(load(copied).results) == 9
+    assert len(load_report(copied).results) == 9
 
 
 def test_another_budget_is_another_cell(copied, monkeypatch):
     started = counted(monkeypatch)
     run(replace(SMALL, budget=80), copied)
     assert len(started) == 4
-    assert sorted(result.config["budget"] for result in load(copied).results) == [60] * 4 + [80] * 4
-    table = render(load(copied)).split("\n\n")[0].splitlines()
+    assert sorted(result.config["budget"] for result in load_report(copied).results) == [60] * 4 + [80] * 4
+    table = render(load_report(copied)).split("\n\n")[0].splitlines()
     assert [line.split()[2:4] for line in table[1:]] == [["60", "2"], ["60", "2"], ["80", "2"], ["80", "2"]]
 
 
@@ -185,8 +189,8 @@ def plans_of(folder):
 )
 def test_shorter_lists_in_the_same_folder_hide_nothing(finished, copied, narrow):
     assert set(states(run(replace(SMALL, **narrow), copied))) == {"kept"}
-    assert len(load(copied).results) == 4
-    assert render(load(copied)) == render(load(finished))
+    assert len(load_report(copied).results) == 4
+    assert render(load_report(copied)) == render(load_report(finished))
     assert contents(copied) == contents(finished)
 
 
@@ -194,14 +198,14 @@ def test_longer_lists_take_the_place_of_shorter_ones(copied):
     larger = replace(SMALL, seeds=(0, 1, 2))
     run(larger, copied)
     assert plans_of(copied) == [larger.to_json()]
-    assert len(load(copied).results) == 6
+    assert len(load_report(copied).results) == 6
 
 
 def test_other_lists_in_the_same_folder_add_what_they_name_and_nothing_else(copied):
     other = replace(SMALL, problems=("zdt2:dim=3",), methods=SMALL.methods[:1], seeds=(5,))
     run(other, copied)
     assert plans_of(copied) == [SMALL.to_json(), other.to_json()]
-    report = load(copied)
+    report = load_report(copied)
     assert len(report.results) == 5
     assert report.unfinished == []  # not every problem with every method and seed
     for suite in (SMALL, other, replace(SMALL, seeds=(0,))):
@@ -212,7 +216,7 @@ def test_other_lists_in_the_same_folder_add_what_they_name_and_nothing_else(copi
 def test_cells_of_several_calls_that_overlap_count_once(copied):
     run(replace(SMALL, seeds=(1, 2)), copied)
     assert len(plans_of(copied)) == 2
-    results = load(copied).results
+    results = load_report(copied).results
     assert len(results) == 6
     assert len({(result.config["method"], result.config["seed"]) for result in results}) == 6
 
@@ -222,27 +226,27 @@ def test_what_does_not_apply_stays_noted_for_all_calls(tmp_path):
     run(suite, tmp_path)
     run(replace(suite, methods=("random",)), tmp_path)
     assert "zdt1:dim=3 toy-writer" in json.loads((tmp_path / "suite.json").read_text())["not applicable"]
-    assert any("toy-writer" in line for line in load(tmp_path).unfinished)
+    assert any("toy-writer" in line for line in load_report(tmp_path).unfinished)
 
 
 @pytest.mark.parametrize("plans", ["null", "[1]", '[{"problems": []}]', '{"problems": "zdt1"}'])
 def test_a_mark_of_another_shape_is_damaged(copied, plans):
     (copied / "suite.json").write_text(f'{{"name": "small", "plans": {plans}}}')
-    for read in (lambda: run(SMALL, copied), lambda: load(copied)):
+    for read in (lambda: run(SMALL, copied), lambda: load_report(copied)):
         with pytest.raises(ValueError, match=r"suite\.json is damaged"):
             read()
 
 
 def test_budgets_by_method_reach_the_searches(tmp_path):
     run(replace(SMALL, budget={"random": 40, "nsga2": 80}), tmp_path / "out")
-    used = {result.config["method"]: result.record["used"] for result in load(tmp_path / "out").results}
+    used = {result.config["method"]: result.record["used"] for result in load_report(tmp_path / "out").results}
     assert used == {"random": 40, "nsga2": 80}
 
 
 def test_a_methods_tuner_reaches_the_search(tmp_path):
     suite = Suite("tuned", ("zdt1:dim=3",), ("toy-conditional:preferences=uniform,tries=4",), (0,), 40)
     assert states(run(suite, tmp_path / "out")) == ["done"]
-    config = load(tmp_path / "out").results[0].config
+    config = load_report(tmp_path / "out").results[0].config
     assert (config["preferences"], config["tuner"], config["options"]["tries"]) == ("uniform", "uniform", 4)
 
 
@@ -252,7 +256,7 @@ def test_a_methods_tuner_reaches_the_search(tmp_path):
 def test_a_methods_tuner_has_options(tmp_path, options):
     suite = Suite("tuned", ("zdt1:dim=3",), (f"toy-conditional:{options}", "toy-conditional:tries=4"), (0,), 40)
     assert states(run(suite, tmp_path / "out")) == ["done"] * 2
-    result = load(tmp_path / "out").results[0]
+    result = load_report(tmp_path / "out").results[0]
     assert (result.config["preferences"], result.config["tuner"]) == ("dirichlet:alpha=0.5", "dirichlet")
     direct = moo.pareto_search(
         "zdt1:dim=3",
@@ -263,14 +267,14 @@ def test_a_methods_tuner_has_options(tmp_path, options):
         progress=False,
     )
     assert_same_results(result, direct)
-    assert "toy-conditional:tries=4,preferences=dirichlet(alpha=0.5)" in render(load(tmp_path / "out"))
+    assert "toy-conditional:tries=4,preferences=dirichlet(alpha=0.5)" in render(load_report(tmp_path / "out"))
     assert states(run(suite, tmp_path / "out")) == ["kept"] * 2
 
 
 def test_other_kinds_of_problem_run_as_cells(tmp_path):
     suite = Suite("corridors", ("corridor:slip=0.2",), ("random:batch=5,episodes=2",), (0, 1), 300)
     assert states(run(suite, tmp_path / "out")) == ["done"] * 2
-    assert "corridor" in render(load(tmp_path / "out"))
+    assert "corridor" in render(load_report(tmp_path / "out"))
 
 
 # --------------------------------------------------------------------------------------------------- not applicable
@@ -295,7 +299,7 @@ def test_the_plan_names_what_does_not_apply(tmp_path):
 
 def test_the_table_names_what_does_not_apply(tmp_path):
     run(Suite("odd", ("zdt1:dim=3",), ("toy-writer", "random"), (0,), 40), tmp_path / "out")
-    report = load(tmp_path / "out")
+    report = load_report(tmp_path / "out")
     assert len(report.results) == 1
     for form in ("table", "md"):
         assert "not applicable: zdt1:dim=3 toy-writer seed 0: it takes text problems" in render(report, form=form)
@@ -439,7 +443,7 @@ def test_functions_run_as_cells(mine, tmp_path):
         "beam-random_batch=20-0",
         "lib_my_file.py_fussy-nsga2_population=20-0",
     ]
-    report = load(tmp_path / "out")
+    report = load_report(tmp_path / "out")
     named = [result.config["problem"] for result in report.results]
     assert named == ["zdt1:dim=3"] * 2 + ["beam"] * 2 + ["lib/my_file.py:fussy"] * 2
     space, method = [(1, 10), (1, 20)], {"method": "nsga2", "options": {"population": 20}}
@@ -455,7 +459,7 @@ def test_functions_run_as_cells(mine, tmp_path):
 
 def test_rows_of_a_function_that_fail_are_recorded(mine, tmp_path):
     run(str(mine), tmp_path / "out")
-    result = load(tmp_path / "out").results[4]
+    result = load_report(tmp_path / "out").results[4]
     assert 0 < len(result.failures) == result.record["failures"] < 60
     assert set(result.failures.extras["reason"]) == {"ArithmeticError: did not converge"}
     assert result.solutions.max() <= 5
@@ -467,7 +471,7 @@ def test_a_function_that_always_fails_fails_its_cells_alone(mine, tmp_path):
     assert states(statuses) == ["done"] * 4 + ["failed"] * 2
     assert "Every evaluation of 'lib/my_file.py:hopeless' fails" in statuses[-1].reason
     assert "the licence server is down" in statuses[-1].reason
-    assert render(load(tmp_path / "out")).count("failed: lib/my_file.py:hopeless") == 2
+    assert render(load_report(tmp_path / "out")).count("failed: lib/my_file.py:hopeless") == 2
     (mine.parent / "lib" / "my_file.py").write_text("def beam(x): pass\ndef hopeless(x): return [x[0], -x[0]]\n")
     assert states(run(str(mine), tmp_path / "out", retry_failed=True)) == ["kept"] * 4 + ["done"] * 2
 
@@ -498,9 +502,9 @@ def test_cells_of_a_function_are_kept_wherever_the_suite_lies_and_whoever_shares
 
 def test_a_report_needs_no_function(mine, tmp_path):
     run(str(mine), tmp_path / "out")
-    before = render(load(tmp_path / "out"))
+    before = render(load_report(tmp_path / "out"))
     shutil.rmtree(mine.parent)
-    assert render(load(tmp_path / "out")) == before
+    assert render(load_report(tmp_path / "out")) == before
 
 
 @pytest.mark.parametrize(
@@ -518,7 +522,7 @@ def test_another_problem_of_the_same_name_is_refused(mine, tmp_path, old, new):
     assert contents(tmp_path / "out") == before
     mine.write_text(MINE.replace(old, new).replace("name: beam", "name: broad"))
     assert states(run(str(mine), tmp_path / "out")).count("done") == 2
-    assert len(load(tmp_path / "out").results) == 8
+    assert len(load_report(tmp_path / "out").results) == 8
 
 
 @pytest.mark.parametrize(
@@ -578,7 +582,7 @@ def test_a_cell_that_fails_is_recorded_and_the_others_go_on(tmp_path, monkeypatc
         assert record["reason"] == status.reason
         assert "Traceback (most recent call last)" in record["traceback"]
     assert sum("failed" in line and "the simulator crashed" in line for line in lines) == 2
-    report = render(load(out))
+    report = render(load_report(out))
     assert report.count("failed: toy:fails=raise") == 2
     assert "zdt1:dim=3" in report
     started.clear()
@@ -635,14 +639,14 @@ def test_failed_cells_are_run_again_when_asked(tmp_path, faults, monkeypatch):
 def test_failed_rows_do_not_fail_a_cell(tmp_path):
     suite = Suite("rows", ("toy:fails=flag,fails_below=0.4",), ("random:batch=20",), (0,), 60)
     assert states(run(suite, tmp_path / "out")) == ["done"]
-    result = load(tmp_path / "out").results[0]
+    result = load_report(tmp_path / "out").results[0]
     assert 0 < result.record["failures"] == len(result.failures) < 60
 
 
 def test_a_cell_without_anything_feasible_is_a_result(tmp_path):
     suite = Suite("infeasible", ("toy:infeasible=true",), ("random:batch=20", "nsga2:population=20"), (0,), 60)
     assert states(run(suite, tmp_path / "out")) == ["done", "done"]
-    assert all(not result.feasible and len(result.least_violating) for result in load(tmp_path / "out").results)
+    assert all(not result.feasible and len(result.least_violating) for result in load_report(tmp_path / "out").results)
     assert states(run(suite, tmp_path / "out")) == ["kept", "kept"]
 
 
@@ -688,13 +692,13 @@ def test_a_cell_damaged_twice_is_run_twice(copied):
     for _ in range(2):
         damage(folder / "front.npz", "half")
         assert states(run(SMALL, copied)) == ["done", "kept", "kept", "kept"]
-    assert len(load(copied).results) == 4
+    assert len(load_report(copied).results) == 4
 
 
 def test_a_report_names_a_damaged_file(copied):
     damage(cell_folder(cells(SMALL)[1], copied) / "front.npz", "half")
     with pytest.raises(ValueError, match=r"front\.npz is damaged"):
-        load(copied)
+        load_report(copied)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path, finished):
@@ -769,7 +773,7 @@ def test_a_cell_that_another_process_runs_has_not_failed(tmp_path):
         run(suite, out)
         assert not (busy / "record.json").exists()
     assert "done" in states(run(suite, out))
-    assert len(load(out).results) == 2
+    assert len(load_report(out).results) == 2
 
 
 # --------------------------------------------------------------------------------------------------- interruptions
@@ -798,7 +802,7 @@ def test_ctrl_c_stops_the_suite_and_a_rerun_finishes_it(tmp_path, faults, monkey
     assert states(statuses) == ["done"] * ((at - 1) // 3) + ["interrupted"]
     assert "run the same command to go on" in lines[-1]
     assert statuses[-1].cell.label in lines[-1]
-    assert any(line.startswith("not run yet") for line in load(tmp_path / "out").unfinished)
+    assert any(line.startswith("not run yet") for line in load_report(tmp_path / "out").unfinished)
     kept = len(statuses) - 1
     assert states(run(suite, tmp_path / "out")) == ["kept"] * kept + ["done"] * (4 - kept)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -864,7 +868,7 @@ def test_a_suite_killed_at_several_moments_is_finished_by_running_it_again(tmp_p
     assert lines[0].startswith(f"4 cells: {4 - len(done)} to run, {len(done)} on disk")
     assert {record: record.stat().st_mtime_ns for record in done} == done
     run(str(path), whole)
-    assert render(load(out), form="csv") == render(load(whole), form="csv")
+    assert render(load_report(out), form="csv") == render(load_report(whole), form="csv")
     for cell in cells(find_suite(str(path))):
         assert contents(cell_folder(cell, out)) == contents(cell_folder(cell, whole))
 
@@ -891,7 +895,7 @@ def test_ctrl_c_in_a_terminal_ends_with_130_and_says_how_to_go_on(tmp_path, work
     assert "run the same command to go on" in output + errors
 
 
-def interrupted_import(cell, folder):
+def interrupted_import(*_):
     """What an import of compiled code does on Ctrl-C."""
     try:
         signal.raise_signal(signal.SIGINT)
@@ -900,19 +904,29 @@ def interrupted_import(cell, folder):
 
 
 def test_ctrl_c_that_a_library_turns_into_an_error_of_its_own_is_no_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_module, "_search", interrupted_import)
+    monkeypatch.setattr(one_cell, "search", interrupted_import)
     assert states(run(SMALL, tmp_path)) == ["interrupted"]
-    assert runner_module._run_in_worker(cells(SMALL)[0], tmp_path).state == "interrupted"
+    assert (
+        Job(tmp_path, "a life")(
+            Task(cells(SMALL)[0], record_time(cell_folder(cells(SMALL)[0], tmp_path)), "again")
+        ).state
+        == "interrupted"
+    )
     assert not list(tmp_path.glob("*/record.json"))
 
 
 def test_the_same_error_without_ctrl_c_is_a_failure(tmp_path, monkeypatch):
-    def broken(cell, folder):
+    def broken(*_):
         raise ImportError("initialization failed")
 
-    monkeypatch.setattr(runner_module, "_search", broken)
+    monkeypatch.setattr(one_cell, "search", broken)
     assert states(run(SMALL, tmp_path)) == ["failed"] * 4
-    assert runner_module._run_in_worker(cells(SMALL)[0], tmp_path).state == "failed"
+    assert (
+        Job(tmp_path, "a life")(
+            Task(cells(SMALL)[0], record_time(cell_folder(cells(SMALL)[0], tmp_path)), "again")
+        ).state
+        == "failed"
+    )
 
 
 # --------------------------------------------------------------------------------------------------- workers
@@ -921,7 +935,7 @@ def test_two_workers_give_the_files_of_one(finished, tmp_path):
     assert [status.cell for status in statuses] == cells(SMALL)
     assert states(statuses) == ["done"] * 4
     assert contents(tmp_path / "out") == contents(finished)
-    assert render(load(tmp_path / "out"), form="csv") == render(load(finished), form="csv")
+    assert render(load_report(tmp_path / "out"), form="csv") == render(load_report(finished), form="csv")
 
 
 def test_workers_write_where_the_caller_stands_now(tmp_path, monkeypatch):
@@ -930,6 +944,96 @@ def test_workers_write_where_the_caller_stands_now(tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / name)
         assert states(run(SMALL, "out", workers=2)) == ["done"] * 4
         assert len(list((tmp_path / name).glob("out/*/record.json"))) == 4
+
+
+# --------------------------------------------------------------------------------------------------- flags
+def test_force_runs_finished_cells_again_from_their_start(finished, copied, monkeypatch):
+    (cell_folder(cells(SMALL)[0], copied) / "a note").write_text("of before")
+    started, before = counted(monkeypatch), stamps(copied)
+    assert states(run(SMALL, copied, force=True)) == ["done"] * 4
+    assert len(started) == 4
+    assert contents(copied) == contents(finished)  # the note is gone, too
+    records = [name for name in before if name.endswith("record.json")]
+    assert all(stamps(copied)[name] != before[name] for name in records)
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_all_shards_together_are_the_suite(tmp_path, finished, count):
+    found = [run(SMALL, tmp_path, shard=f"{i}/{count}") for i in range(1, count + 1)]
+    assert [len(part) for part in found] == [len(range(i, 4, count)) for i in range(count)]
+    assert {status.state for part in found for status in part} == {"done"}
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_a_shard_is_the_same_whatever_is_on_disk(copied):
+    wanted = [status.cell for status in run(SMALL, copied, shard="2/2")]
+    shutil.rmtree(cell_folder(cells(SMALL)[0], copied))
+    assert [status.cell for status in run(SMALL, copied, shard="2/2")] == wanted == cells(SMALL)[1::2]
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1/0", "1", "a/b", "1/2/3", "-1/2", ""])
+def test_what_is_no_shard_is_refused(tmp_path, shard):
+    with pytest.raises(ValueError, match=r"`shard` should be i/n with i from 1 to n, as in 2/5. Found"):
+        run(SMALL, tmp_path / "out", shard=shard)
+    assert not (tmp_path / "out").exists()
+
+
+def test_plans_that_two_programs_write_at_once_are_joined(tmp_path, monkeypatch):
+    def slowly(out):
+        found = read_plans(out)
+        time.sleep(0.02)  # in which another program could write
+        return found
+
+    monkeypatch.setattr(plans_module, "read_plans", slowly)
+    suites = [replace(SMALL, seeds=(seed,)) for seed in range(8)]
+    threads = [threading.Thread(target=claim, args=(tmp_path / "out", suite, ())) for suite in suites]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(plan["seeds"] for plan in plans_of(tmp_path / "out")) == [[seed] for seed in range(8)]
+
+
+def test_cells_of_before_sizes_were_recorded_are_read_back(copied):
+    for cell in cells(SMALL):
+        path = cell_folder(cell, copied) / "record.json"
+        record = json.loads(path.read_text())
+        del record["files"], record["machine"]
+        path.write_text(json.dumps(record))
+    assert states(run(SMALL, copied)) == ["kept"] * 4
+    front = cell_folder(cells(SMALL)[1], copied) / "front.npz"
+    front.write_bytes(front.read_bytes()[:-4] + b"torn")  # as large as before
+    assert states(run(SMALL, copied)) == ["kept", "done", "kept", "kept"]
+
+
+def test_contents_that_change_at_the_same_size_are_named_by_the_report(copied):
+    change(cell_folder(cells(SMALL)[1], copied) / "front.npz", "objectives.npy")
+    assert states(run(SMALL, copied)) == ["kept"] * 4
+    with pytest.raises(ValueError, match=r"front\.npz is damaged"):
+        render(load_report(copied))
+
+
+def test_crashed_cells_are_run_again_only_when_asked(copied, finished):
+    cell = cells(SMALL)[0]
+    folder = cell_folder(cell, copied)
+    shutil.rmtree(folder)
+    Job(copied, "a life").quarantine(Task(cell), "SIGKILL")
+    statuses = run(SMALL, copied)
+    assert states(statuses) == ["crashed", "kept", "kept", "kept"]
+    assert "SIGKILL" in statuses[0].reason
+    assert any(line.startswith(f"crashed: {cell.label}") for line in load_report(copied).unfinished)
+    assert states(run(SMALL, copied, retry_failed=True)) == ["done", "kept", "kept", "kept"]
+    assert contents(copied) == contents(finished)
+
+
+def test_a_program_that_is_killed_takes_its_workers_along(tmp_path):
+    path, out = suite_file(tmp_path), tmp_path / "out"
+    process = start(path, out, "--workers", "2")
+    assert wait_for(lambda: list(out.glob("*/checkpoint/journal.npy")), process)
+    process.kill()  # it alone, not its group
+    process.communicate()
+    statuses = run(str(path), out)
+    assert {status.state for status in statuses} <= {"done", "kept"}, statuses
 
 
 # --------------------------------------------------------------------------------------------------- a full disk
@@ -962,8 +1066,8 @@ def test_a_full_disk_names_the_file_and_earlier_cells_stay_whole(tmp_path, size)
     assert states(run(larger, out, retry_failed=True)) == ["kept", "done"]
 
 
-def test_run_cell_never_raises(tmp_path):
-    status = run_cell(Cell("zdt1:dim=3", "nsga2:population=1", 0, 20), tmp_path)
+def test_a_job_never_raises(tmp_path):
+    status = Job(tmp_path, "a life")(Task(Cell("zdt1:dim=3", "nsga2:population=1", 0, 20)))
     assert status.state == "failed"
     assert "`population` should be from 2" in status.reason
 

@@ -11,9 +11,9 @@ from filelock import FileLock
 
 import moo
 from moo.base import VectorProblem
-from moo.benchmarks import runner as runner_module
+from moo.benchmarks import one_cell
 from moo.benchmarks import tune
-from moo.benchmarks.runner import cell_folder
+from moo.benchmarks.on_disk import cell_folder
 from moo.benchmarks.suites import Cell, parse_method
 from moo.benchmarks.tuning.halving import Rungs
 from moo.benchmarks.tuning.measuring import Measures
@@ -142,7 +142,7 @@ def read_report(out):
 
 def counted(monkeypatch, at=None, error=KeyboardInterrupt):
     """Count the searches that are started; the one number `at` ends in an error."""
-    started, search = [], runner_module.pareto_search
+    started, search = [], one_cell.pareto_search
 
     def counting(problem, method, **arguments):
         started.append((method, arguments["budget"], arguments["seed"]))
@@ -150,7 +150,7 @@ def counted(monkeypatch, at=None, error=KeyboardInterrupt):
             raise error
         return search(problem, method, **arguments)
 
-    monkeypatch.setattr(runner_module, "pareto_search", counting)
+    monkeypatch.setattr(one_cell, "pareto_search", counting)
     return started
 
 

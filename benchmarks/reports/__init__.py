@@ -1,0 +1,1 @@
+"""Reports: tables of what a folder's searches found. `rendering` is the whole; docs/reports.md explains it."""
