@@ -9,12 +9,12 @@ from moo.registry import lazy
 if TYPE_CHECKING:
     from moo.benchmarks.reports.loading import load_report
     from moo.benchmarks.reports.scores import load, score
-    from moo.benchmarks.runner import run
+    from moo.benchmarks.running.runner import run
     from moo.benchmarks.suites import SUITES, Suite, find_suite
     from moo.benchmarks.tuning.study import TuningResult, tune
 
 _HOMES = {
-    "run": "moo.benchmarks.runner",
+    "run": "moo.benchmarks.running.runner",
     "load": "moo.benchmarks.reports.scores",
     "load_report": "moo.benchmarks.reports.loading",
     "score": "moo.benchmarks.reports.scores",

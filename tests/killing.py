@@ -3,7 +3,7 @@
 import json
 
 from moo.benchmarks import Suite
-from moo.benchmarks.on_disk import cell_folder
+from moo.benchmarks.running.on_disk import cell_folder
 from moo.benchmarks.suites import cells
 
 FUNCTIONS = """

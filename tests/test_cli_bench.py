@@ -8,7 +8,7 @@ from inputs import ToyVector
 from killing import suite_of
 from typer.testing import CliRunner
 
-from moo.benchmarks.conduct import Conduct
+from moo.benchmarks.running.conduct import Conduct
 from moo.cli import app
 from moo.cli.bench import read_devices, read_seeds
 from moo.problems import PROBLEMS

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from moo.benchmarks import one_cell
+from moo.benchmarks.running import one_cell
 from moo.cli import app
 
 TUNE = ("tune", "zdt1:dim=3", "-m", "nsga2", "--budget", 40, "--trials", 2, "--rungs", 2, "--reduction", 2)

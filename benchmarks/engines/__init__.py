@@ -10,8 +10,8 @@ import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from moo.benchmarks.on_disk import Task
-from moo.benchmarks.one_cell import Job, Status
+from moo.benchmarks.running.on_disk import Task
+from moo.benchmarks.running.one_cell import Job, Status
 from moo.checks import check_count, unknown_name
 from moo.registry import parse_spec, resolve
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from moo.benchmarks.on_disk import Status, Task
-from moo.benchmarks.one_cell import MOST_STARTS, Job
+from moo.benchmarks.running.on_disk import Status, Task
+from moo.benchmarks.running.one_cell import MOST_STARTS, Job
 
 MOST_FAILURES = 3  # in a row to bring any cell as far as its start
 

@@ -9,8 +9,8 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from moo.benchmarks.on_disk import Status, Task
-from moo.benchmarks.one_cell import MOST_STARTS, Job
+from moo.benchmarks.running.on_disk import Status, Task
+from moo.benchmarks.running.one_cell import MOST_STARTS, Job
 
 AHEAD = 1000  # cells that the scheduler is told of at a time
 PATIENCE = 5  # times that the scheduler may give up a cell

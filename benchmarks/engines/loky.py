@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from moo.benchmarks.engines.again import WorkerDiedError, until_all_have_ended
-from moo.benchmarks.on_disk import Status, Task
-from moo.benchmarks.one_cell import Job
+from moo.benchmarks.running.on_disk import Status, Task
+from moo.benchmarks.running.one_cell import Job
 
 SECONDS = 0.2  # between two looks for the parent
 

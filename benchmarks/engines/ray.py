@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from moo.benchmarks.on_disk import Status, Task
-from moo.benchmarks.one_cell import MOST_STARTS, Job
-from moo.benchmarks.slots import NONE, Slots
+from moo.benchmarks.running.on_disk import Status, Task
+from moo.benchmarks.running.one_cell import MOST_STARTS, Job
+from moo.benchmarks.running.slots import NONE, Slots
 
 AHEAD = 1000  # cells that Ray is told of at a time
 PATIENCE = 5.0  # seconds that searches get after Ctrl-C to reach the end of a step, each of two times

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from moo.benchmarks.on_disk import Status, Task
-from moo.benchmarks.one_cell import Job
+from moo.benchmarks.running.on_disk import Status, Task
+from moo.benchmarks.running.one_cell import Job
 
 
 class Serial:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from moo.benchmarks.engines.again import WorkerDiedError, until_all_have_ended
-from moo.benchmarks.on_disk import RUNNING, Status, Task
-from moo.benchmarks.one_cell import Job
-from moo.benchmarks.slots import NONE
+from moo.benchmarks.running.on_disk import RUNNING, Status, Task
+from moo.benchmarks.running.one_cell import Job
+from moo.benchmarks.running.slots import NONE
 from moo.checks import check_count, unknown_name
 
 SECONDS = 0.5  # between two looks at what has ended

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from moo.benchmarks.claims import Measurement
-from moo.benchmarks.conduct import Conduct
-from moo.benchmarks.on_disk import Status, Task, cell_folder
-from moo.benchmarks.one_cell import Job
-from moo.benchmarks.runner import run, run_cells
+from moo.benchmarks.running.conduct import Conduct
+from moo.benchmarks.running.on_disk import Status, Task, cell_folder
+from moo.benchmarks.running.one_cell import Job
+from moo.benchmarks.running.runner import run, run_cells
 from moo.benchmarks.suites import Cell, Suite, cells
 from moo.storage import write_json
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from moo.benchmarks.claims import Measurement
-from moo.benchmarks.on_disk import cell_folder
 from moo.benchmarks.reports.loading import load_report
 from moo.benchmarks.reports.rendering import render
+from moo.benchmarks.running.on_disk import cell_folder
 from moo.benchmarks.suites import cells, find_suite
 from moo.storage import DamagedFileError
 

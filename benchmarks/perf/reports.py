@@ -22,10 +22,10 @@ import torch
 
 from moo.base import Candidates
 from moo.benchmarks.claims import Measurement
-from moo.benchmarks.on_disk import cell_folder
 from moo.benchmarks.reports.loading import load_report
 from moo.benchmarks.reports.rendering import render
-from moo.benchmarks.runner import run
+from moo.benchmarks.running.on_disk import cell_folder
+from moo.benchmarks.running.runner import run
 from moo.benchmarks.suites import Cell, Suite, cells, parse_method
 from moo.problems import get_problem
 from moo.seeding import numpy_generator

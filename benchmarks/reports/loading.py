@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from moo.base import Candidates
-from moo.benchmarks.on_disk import cell_folder, read_record
-from moo.benchmarks.one_cell import applicable
-from moo.benchmarks.plans import read_plans
+from moo.benchmarks.running.on_disk import cell_folder, read_record
+from moo.benchmarks.running.one_cell import applicable
+from moo.benchmarks.running.plans import read_plans
 from moo.benchmarks.suites import Cell, cells
 from moo.checks import unknown_name
 from moo.result import SearchResult

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from moo.benchmarks.one_cell import applicable
+from moo.benchmarks.running.one_cell import applicable
 from moo.benchmarks.suites import Cell, format_method, parse_method, read_problem, seeds_of
 from moo.benchmarks.tuning.halving import Rungs
 from moo.benchmarks.tuning.measuring import Measures

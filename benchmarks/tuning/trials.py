@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moo.benchmarks.conduct import Conduct
-from moo.benchmarks.on_disk import UNFINISHED, cell_folder
-from moo.benchmarks.runner import finish
+from moo.benchmarks.running.conduct import Conduct
+from moo.benchmarks.running.on_disk import UNFINISHED, cell_folder
+from moo.benchmarks.running.runner import finish
 from moo.benchmarks.suites import Cell, format_method, parse_method
 from moo.benchmarks.tuning.halving import Rungs, going_on
 from moo.benchmarks.tuning.measuring import Measures

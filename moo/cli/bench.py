@@ -119,8 +119,8 @@ def read_devices(said: Sequence[str]) -> str | dict[str, str]:
 
 def say_forecast(suite: Any, folder: Path, conduct: dict[str, Any], shard: str | None) -> None:
     """Print what would be run."""
-    from moo.benchmarks.conduct import Conduct
-    from moo.benchmarks.forecast import forecast, lines
+    from moo.benchmarks.running.conduct import Conduct
+    from moo.benchmarks.running.forecast import forecast, lines
 
     for line in lines(forecast(suite, folder, Conduct(**conduct), shard), conduct["workers"]):
         typer.echo(line)

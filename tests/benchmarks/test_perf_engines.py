@@ -5,9 +5,9 @@ import subprocess
 import pytest
 
 from moo.benchmarks.claims import CLAIMS
-from moo.benchmarks.on_disk import cell_folder
 from moo.benchmarks.perf import engines, faults
-from moo.benchmarks.runner import run
+from moo.benchmarks.running.on_disk import cell_folder
+from moo.benchmarks.running.runner import run
 from moo.benchmarks.suites import cells
 from moo.registry import resolve
 

@@ -14,12 +14,12 @@ import torch
 
 import moo
 from moo.benchmarks import Suite, load, load_report, run, score
-from moo.benchmarks.on_disk import cell_folder
 from moo.benchmarks.reports.histories import area, measured_alike
 from moo.benchmarks.reports.loading import Report, by_problem, results_of
 from moo.benchmarks.reports.references import describe, references
 from moo.benchmarks.reports.rendering import render
 from moo.benchmarks.reports.scores import DEFAULT_INDICATORS, MEASURES, method_label
+from moo.benchmarks.running.on_disk import cell_folder
 from moo.benchmarks.suites import cells
 from moo.directions import turn
 from moo.dominance import non_dominated

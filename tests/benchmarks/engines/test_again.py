@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from moo.benchmarks.engines.again import WorkerDiedError, until_all_have_ended
-from moo.benchmarks.on_disk import Status, Task
+from moo.benchmarks.running.on_disk import Status, Task
 from moo.benchmarks.suites import Cell
 
 TASKS = [Task(Cell("zdt1", "random", seed, 10)) for seed in range(6)]

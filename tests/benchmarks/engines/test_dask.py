@@ -4,7 +4,7 @@ import pytest
 from killing import ONE, contents, of_problem, suite_of
 
 from moo.benchmarks import run
-from moo.benchmarks.on_disk import read_record
+from moo.benchmarks.running.on_disk import read_record
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 

@@ -13,9 +13,9 @@ from killing import ONE, contents, of_problem, suite_of
 
 from moo.benchmarks import run
 from moo.benchmarks.engines.loky import Loky
-from moo.benchmarks.on_disk import Task, read_record
-from moo.benchmarks.one_cell import Job
-from moo.benchmarks.slots import Slots
+from moo.benchmarks.running.on_disk import Task, read_record
+from moo.benchmarks.running.one_cell import Job
+from moo.benchmarks.running.slots import Slots
 from moo.benchmarks.suites import Cell
 
 

@@ -9,10 +9,10 @@ import pytest
 from killing import ONE, contents, of_problem, suite_of
 
 from moo.benchmarks import run
-from moo.benchmarks.on_disk import Status, Task, read_record
-from moo.benchmarks.one_cell import Job
-from moo.benchmarks.runner import run_cells
-from moo.benchmarks.slots import Slots
+from moo.benchmarks.running.on_disk import Status, Task, read_record
+from moo.benchmarks.running.one_cell import Job
+from moo.benchmarks.running.runner import run_cells
+from moo.benchmarks.running.slots import Slots
 from moo.benchmarks.suites import Cell, cells
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")

@@ -4,7 +4,7 @@ import pytest
 from killing import ONE, contents, of_problem, suite_of
 
 from moo.benchmarks import run
-from moo.benchmarks.on_disk import read_record
+from moo.benchmarks.running.on_disk import read_record
 
 submitit = pytest.importorskip("submitit", reason="the extra slurm is not installed")
 

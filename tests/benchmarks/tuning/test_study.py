@@ -11,9 +11,9 @@ from filelock import FileLock
 
 import moo
 from moo.base import VectorProblem
-from moo.benchmarks import one_cell
 from moo.benchmarks import tune
-from moo.benchmarks.on_disk import cell_folder
+from moo.benchmarks.running import one_cell
+from moo.benchmarks.running.on_disk import cell_folder
 from moo.benchmarks.suites import Cell, parse_method
 from moo.benchmarks.tuning.halving import Rungs
 from moo.benchmarks.tuning.measuring import Measures

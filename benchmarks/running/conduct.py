@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from moo.benchmarks.machine import git_state
-from moo.benchmarks.on_disk import Task
-from moo.benchmarks.one_cell import Job, device_of
-from moo.benchmarks.slots import Slots
+from moo.benchmarks.running.machine import git_state
+from moo.benchmarks.running.on_disk import Task
+from moo.benchmarks.running.one_cell import Job, device_of
+from moo.benchmarks.running.slots import Slots
 from moo.benchmarks.suites import Cell
 from moo.checks import check_count, check_number, unknown_name
 

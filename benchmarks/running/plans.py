@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from moo.benchmarks.on_disk import DAMAGED, RUNNING, Status, cell_folder
+from moo.benchmarks.running.on_disk import DAMAGED, RUNNING, Status, cell_folder
 from moo.benchmarks.suites import Cell, Suite, cells
 from moo.storage import DamagedFileError, read_mapping, write_json
 

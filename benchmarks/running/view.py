@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from moo.benchmarks.on_disk import RUNNING, Status
+from moo.benchmarks.running.on_disk import RUNNING, Status
 from moo.storage import DamagedFileError, read_mapping
 
 MOST_LINES = 12  # of running cells

@@ -11,10 +11,11 @@ import threading
 import pytest
 from killing import ONE, contents, suite_of
 
-from moo.benchmarks import one_cell, run
-from moo.benchmarks.machine import git_state
-from moo.benchmarks.on_disk import Task, alone, cell_folder, marker, record_time
-from moo.benchmarks.one_cell import Job
+from moo.benchmarks import run
+from moo.benchmarks.running import one_cell
+from moo.benchmarks.running.machine import git_state
+from moo.benchmarks.running.on_disk import Task, alone, cell_folder, marker, record_time
+from moo.benchmarks.running.one_cell import Job
 from moo.benchmarks.suites import Cell, cells
 
 CELL = Cell("zdt1:dim=3", "random:batch=20", 0, 60)

@@ -7,14 +7,24 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 from typing import Any
 
-from moo.benchmarks.conduct import Conduct
 from moo.benchmarks.engines import make_engine
-from moo.benchmarks.listening import listening
-from moo.benchmarks.on_disk import GO_ON, Status, Task, alone, aside_of, cell_folder, marker, record_time, stored
-from moo.benchmarks.one_cell import Job, applicable
-from moo.benchmarks.plans import by_combination, claim, shard_of
+from moo.benchmarks.running.conduct import Conduct
+from moo.benchmarks.running.listening import listening
+from moo.benchmarks.running.on_disk import (
+    GO_ON,
+    Status,
+    Task,
+    alone,
+    aside_of,
+    cell_folder,
+    marker,
+    record_time,
+    stored,
+)
+from moo.benchmarks.running.one_cell import Job, applicable
+from moo.benchmarks.running.plans import by_combination, claim, shard_of
+from moo.benchmarks.running.view import View
 from moo.benchmarks.suites import Cell, Suite, cells, find_suite
-from moo.benchmarks.view import View
 from moo.storage import DamagedFileError, read_mapping
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from filelock import Timeout
 
 from moo.adapters.encodings import misfit
-from moo.benchmarks.listening import listening
-from moo.benchmarks.machine import this_machine
-from moo.benchmarks.on_disk import (
+from moo.benchmarks.running.listening import listening
+from moo.benchmarks.running.machine import this_machine
+from moo.benchmarks.running.on_disk import (
     FILES,
     GO_ON,
     UNFINISHED,
@@ -32,7 +32,7 @@ from moo.benchmarks.on_disk import (
     record_time,
     set_aside,
 )
-from moo.benchmarks.slots import NONE, Slots
+from moo.benchmarks.running.slots import NONE, Slots
 from moo.benchmarks.suites import Cell, parse_method
 from moo.choosing import find_problem, make_tuner
 from moo.generators import GENERATORS

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from moo.benchmarks import slots as module
-from moo.benchmarks.conduct import Conduct
-from moo.benchmarks.slots import Slots, slot_file
+from moo.benchmarks.running import slots as module
+from moo.benchmarks.running.conduct import Conduct
+from moo.benchmarks.running.slots import Slots, slot_file
 from moo.benchmarks.suites import Cell
 
 

@@ -7,10 +7,10 @@ import sys
 import pytest
 from rich.console import Console
 
-from moo.benchmarks import view as module
-from moo.benchmarks.on_disk import Status
+from moo.benchmarks.running import view as module
+from moo.benchmarks.running.on_disk import Status
+from moo.benchmarks.running.view import View, running_lines
 from moo.benchmarks.suites import Cell
-from moo.benchmarks.view import View, running_lines
 
 CELLS = [Cell("zdt1", "random", seed, 10) for seed in range(3)]
 

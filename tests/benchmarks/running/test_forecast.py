@@ -5,9 +5,9 @@ import math
 import pytest
 
 from moo.benchmarks import Suite, run
-from moo.benchmarks.conduct import Conduct
-from moo.benchmarks.forecast import duration, forecast, lines
-from moo.benchmarks.on_disk import cell_folder, read_record
+from moo.benchmarks.running.conduct import Conduct
+from moo.benchmarks.running.forecast import duration, forecast, lines
+from moo.benchmarks.running.on_disk import cell_folder, read_record
 from moo.benchmarks.suites import cells
 
 SUITE = Suite("small", ("zdt1:dim=3",), ("random:batch=20", "nsga2:population=20"), (0, 1, 2), 60)

@@ -21,13 +21,14 @@ from filelock import FileLock
 from inputs import ToyVector
 
 import moo
-from moo.benchmarks import Suite, load_report, one_cell, run
-from moo.benchmarks import plans as plans_module
-from moo.benchmarks.on_disk import Task, cell_folder, record_time
-from moo.benchmarks.one_cell import Job, applicable
+from moo.benchmarks import Suite, load_report, run
 from moo.benchmarks.perf.faults import change
-from moo.benchmarks.plans import claim, read_plans
 from moo.benchmarks.reports.rendering import render
+from moo.benchmarks.running import one_cell
+from moo.benchmarks.running import plans as plans_module
+from moo.benchmarks.running.on_disk import Task, cell_folder, record_time
+from moo.benchmarks.running.one_cell import Job, applicable
+from moo.benchmarks.running.plans import claim, read_plans
 from moo.benchmarks.suites import Cell, cells, find_suite
 from moo.generators import GENERATORS
 from moo.problems import PROBLEMS

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from moo.benchmarks.conduct import Conduct
-from moo.benchmarks.on_disk import cell_folder, read_record
-from moo.benchmarks.plans import check_place, read_plans, shard_of
-from moo.benchmarks.runner import look, not_applicable
+from moo.benchmarks.running.conduct import Conduct
+from moo.benchmarks.running.on_disk import cell_folder, read_record
+from moo.benchmarks.running.plans import check_place, read_plans, shard_of
+from moo.benchmarks.running.runner import look, not_applicable
 from moo.benchmarks.suites import Cell, Suite, cells, find_suite
 from moo.storage import DamagedFileError
 
