@@ -22,6 +22,7 @@ from moo.space import Space
 from moo.storage import (
     FORMAT,
     DamagedFileError,
+    file_sizes,
     read_candidates,
     read_mapping,
     read_state,
@@ -30,6 +31,13 @@ from moo.storage import (
     write_file,
     write_json,
     write_state,
+)
+
+FILES = (  # of a saved result, beside record.json
+    "cell.json",
+    *(f"{name}.npz" for name in ("front", "finals", "additions", "failures", "least_violating")),
+    *(f"{name}.csv" for name in ("front", "failures", "history")),
+    *(f"state/{name}" for name in ("tree.json", "arrays.npz", "tensors.safetensors")),
 )
 
 
@@ -193,7 +201,9 @@ class SearchResult:
         write_file(folder / "front.csv", lambda file: file.write(_csv(self._table(self.front))))
         write_file(folder / "history.csv", lambda file: file.write(_csv(self.history)))
         write_state(folder / "state", self._state())
-        write_json(folder / "record.json", {"format": FORMAT, **self.record})
+        sizes = file_sizes(folder)
+        files = {name: sizes[name] for name in FILES}  # so that what is torn or gone is seen without reading it
+        write_json(folder / "record.json", {"format": FORMAT, **self.record, "files": files})
         return folder
 
 
@@ -224,6 +234,7 @@ def read_result(folder: Path, build: Callable[[Mapping[str, Any], Any], Any]) ->
     newer = max(config["format"], record["format"])
     if newer > FORMAT:
         raise ValueError(f"{folder} was written in format {newer}, this version reads up to {FORMAT}. Update moo.")
+    record = {key: value for key, value in record.items() if key != "files"}  # of the folder, not of the result
     names = ("front", "finals", "additions", "failures", "least_violating")
     rows = {name: read_candidates(folder / f"{name}.npz") for name in names}
     try:

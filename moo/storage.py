@@ -13,6 +13,7 @@ import math
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,6 +62,17 @@ def folder_name(problem: str, method: str, seed: int, identity: Mapping[str, Any
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9.+=_-]+", "_", f"{problem}-{method}-{seed}")
     return f"{readable[:80]}-{digest}"
+
+
+def file_sizes(folder: Path) -> dict[str, int]:
+    """The size in bytes of each entry of a run's folder and of its `state/`, by its path there; 0 of folders."""
+    sizes: dict[str, int] = {}
+    for prefix, place in (("", folder), ("state/", folder / "state")):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
+            for entry in entries:
+                about = entry.stat()
+                sizes[prefix + entry.name] = about.st_size if stat.S_ISREG(about.st_mode) else 0
+    return sizes
 
 
 # ----------------------------------------------------------------------------------------------------------- JSON

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 import shutil
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +17,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from moo.benchmarks.suites import Cell
+from moo.result import FILES
 from moo.search import load_result
-from moo.storage import DamagedFileError, folder_name, read_mapping, read_state
+from moo.storage import DamagedFileError, file_sizes, folder_name, read_mapping, read_state
 
-FILES = (  # of a finished cell, beside record.json
-    "cell.json",
-    *(f"{name}.npz" for name in ("front", "finals", "additions", "failures", "least_violating")),
-    *(f"{name}.csv" for name in ("front", "failures", "history")),
-    *(f"state/{name}" for name in ("tree.json", "arrays.npz", "tensors.safetensors")),
-)
 UNFINISHED = ("failed", "crashed", "timed out")  # what a record can say of a cell that has no result
 DAMAGED = "damaged-"  # before the name of a folder that was set aside
 RUNNING = ".running"
@@ -132,17 +125,6 @@ def stored(cell: Cell, out: Path, timeout: float | None = None) -> Status | None
     if "checkpoint" in sizes:  # a kill came before this was cleared up
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return Status(cell, "kept")
-
-
-def file_sizes(folder: Path) -> dict[str, int]:
-    """The size in bytes of each entry of a cell's folder and of its `state/`, by its path there."""
-    sizes: dict[str, int] = {}
-    for prefix, place in (("", folder), ("state/", folder / "state")):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
-            for entry in entries:
-                about = entry.stat()
-                sizes[prefix + entry.name] = about.st_size if stat.S_ISREG(about.st_mode) else 0
-    return sizes
 
 
 def _check_sizes(folder: Path, recorded: Any, sizes: dict[str, int]) -> None:

@@ -18,7 +18,6 @@ from moo.adapters.encodings import misfit
 from moo.benchmarks.running.listening import listening
 from moo.benchmarks.running.machine import this_machine
 from moo.benchmarks.running.on_disk import (
-    FILES,
     GO_ON,
     UNFINISHED,
     Status,
@@ -26,7 +25,6 @@ from moo.benchmarks.running.on_disk import (
     alone,
     cell_folder,
     clear,
-    file_sizes,
     marker,
     read_record,
     record_time,
@@ -40,7 +38,7 @@ from moo.options import resolve_options
 from moo.registry import resolve
 from moo.result import SearchResult
 from moo.search import pareto_search
-from moo.storage import DamagedFileError, read_json, read_mapping, write_json
+from moo.storage import DamagedFileError, read_mapping, write_json
 
 MOST_STARTS = 2  # of a cell whose worker dies
 STOPPED = "the callback stopped it"
@@ -185,8 +183,6 @@ class Job:
                 return self._timed_out(cell, folder, result.record)
             machine = self._machine(result.config["device"])
             replace(result, record={**result.record, "machine": machine}).save(folder)
-            sizes, record = file_sizes(folder), read_json(folder / "record.json")
-            write_json(folder / "record.json", {**record, "files": {name: sizes[name] for name in FILES}})
             shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # a finished cell needs none
         except Exception as error:
             if isinstance(error.__cause__, Timeout):  # of the checkpoint's lock
