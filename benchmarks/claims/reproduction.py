@@ -85,9 +85,9 @@ def _measure(claim: Claim, quick: bool) -> dict[str, Any]:
     function = resolve({claim.what: claim.measure}, claim.what, "claim")
     try:
         found: Measurement = function(quick=quick)
+        plain: dict[str, Any] = json.loads(json.dumps({**asdict(found), "verdict": found.verdict}))
     except Exception as error:
         return {"verdict": f"error: {type(error).__name__}: {error}", "error": traceback.format_exc()}
-    plain: dict[str, Any] = json.loads(json.dumps({**asdict(found), "verdict": found.verdict}))
     return plain
 
 

@@ -141,7 +141,8 @@ def poison(*, quick: bool) -> Measurement:
     said = ", ".join(
         f"{engine} {found[engine]['done']} done and {found[engine]['crashed']} quarantined" for engine in engines
     )
-    return Measurement(not wrong, said, said, [], ", ".join(wrong), {"states": found})
+    states = {engine: dict(counts) for engine, counts in found.items()}
+    return Measurement(not wrong, said, said, [], ", ".join(wrong), {"states": states})
 
 
 # ------------------------------------------------------------------------------------------------ many finished cells
