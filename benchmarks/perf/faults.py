@@ -242,6 +242,8 @@ def survive(*, quick: bool) -> Measurement:
             if "impossible" not in happened:
                 report = happened.pop("report", None) or place.report(out)
                 happened["same"] = report == whole
+            if "said" in happened:  # the last of it, from a whole line on, and not where it happened to lie
+                happened["said"] = happened["said"].partition("\n")[2].replace(folder, "FOLDER")
             found[name] = happened
     wrong = [
         name
