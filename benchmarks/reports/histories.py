@@ -11,7 +11,7 @@ from torch import Tensor
 
 from moo.archive import CAPACITY, Archive
 from moo.benchmarks.reports.loading import Searched
-from moo.benchmarks.reports.references import References, references
+from moo.benchmarks.reports.references import references
 from moo.directions import turn
 from moo.history import History
 from moo.result import SearchResult
@@ -34,8 +34,14 @@ def measured_alike(results: Sequence[SearchResult]) -> list[SearchResult]:
     return measured
 
 
-def history_from(search: Searched, reference_point: Tensor) -> pd.DataFrame:
-    """The history of a search from a reference point `[m]`, maximised: its own where it was measured so."""
+def history_from(search: Searched, reference_point: Tensor, earned: float = 0.0) -> pd.DataFrame:
+    """The history of a search from a reference point `[m]`, maximised: its own where it was measured so.
+
+    Args:
+        search: Which.
+        reference_point: `[m]`.
+        earned: Seconds of computing hypervolumes that are allowed from the start; infinite: each row has its own.
+    """
     directions = search.config["directions"]
     if search.record["reference_point"] == turn(reference_point, directions).tolist():
         own: pd.DataFrame = search.history
@@ -44,16 +50,16 @@ def history_from(search: Searched, reference_point: Tensor) -> pd.DataFrame:
     rows = replace(additions, objectives=turn(additions.objectives, directions))
     bounds = (search.config.get("archive_capacity") or CAPACITY, search.config.get("archive_bound") or "crowding")
     archive, history = Archive(rows.solutions.shape[1:], len(directions), *bounds), History()
-    history.load_state_dict({"rows": search.history.to_numpy(np.float64), "earned": 0.0, "value": None})
+    history.load_state_dict({"rows": search.history.to_numpy(np.float64), "earned": earned, "value": None})
     history.recompute([rows], archive, reference_point)
     history.close(archive.objectives, reference_point)
     frame: pd.DataFrame = history.frame()
     return frame
 
 
-def area(search: Searched, context: References) -> float:
+def area(search: Searched, reference_point: Tensor, earned: float = 0.0) -> float:
     """The mean hypervolume of the front over the budget, in the objectives' units: see `area_under_curve`."""
-    history = history_from(search, context.reference_point)
+    history = history_from(search, reference_point, earned)
     return area_under_curve(
         history["used"], history["hypervolume"], max(search.config["budget"], search.record["used"])
     )

@@ -115,7 +115,7 @@ def score_against(
 def _measure(name: str, context: References, example: Searched) -> Callable[[Searched, Tensor], float]:
     """What a measure gives for a search of one problem and its front `[n, m]`, maximised."""
     if name == AREA:
-        return lambda result, _: area(result, context)
+        return lambda result, _: area(result, context.reference_point)
     indicator, objectives = INDICATORS[name], len(example.config["directions"])
     if indicator.max_objectives is not None and objectives > indicator.max_objectives:
         return lambda *_: math.nan

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from moo.archive import CAPACITY, Archive
+from moo.benchmarks.reports.histories import area
 from moo.benchmarks.reports.scores import score
 from moo.checks import check_vector, unknown_name
 from moo.directions import turn
-from moo.history import History
 from moo.indicators import INDICATORS
 from moo.indicators.volume import hypervolume
 from moo.result import SearchResult
@@ -89,24 +87,8 @@ class Measures:
         return float(hypervolume(result.objectives, self.reference_point, directions=directions, warn=False))
 
     def _area(self, result: SearchResult) -> float:
-        """Between two steps the front is as after the first; before the first it is worth nothing."""
-        history = self._history(result)
-        used, volumes = history["used"].to_numpy(np.float64), history["hypervolume"].to_numpy(np.float64)
-        known = np.isfinite(volumes)
-        ends = np.append(used[known], result.config["budget"])
-        return float((volumes[known] * np.diff(ends)).sum() / result.config["budget"])
-
-    def _history(self, result: SearchResult) -> Any:
-        """The history from our reference point: its own where it was measured so, else as `additions` give it."""
-        if list(self.reference_point) == result.record["reference_point"]:
-            return result.history
-        directions = result.config["directions"]
-        rows = replace(result.additions, objectives=turn(result.additions.objectives, directions))
-        archive, history = Archive(rows.solutions.shape[1:], len(directions), CAPACITY), History()
-        history.load_state_dict({"rows": result.history.to_numpy(np.float64), "earned": math.inf, "value": None})
-        history.recompute([rows], archive, turn(torch.tensor(self.reference_point).double(), directions))
-        history.close(archive.objectives, turn(torch.tensor(self.reference_point).double(), directions))
-        return history.frame()
+        point = turn(torch.tensor(self.reference_point).double(), result.config["directions"])
+        return float(area(result, point, earned=math.inf))
 
 
 def _seconds(result: SearchResult) -> float:
