@@ -510,7 +510,7 @@ def test_areas_are_measured_from_the_point_of_the_report(joint):
         ]
         ends = [*search.history["used"][1:], 80]
         expected = sum(v * (b - a) for a, b, v in zip(search.history["used"], ends, heights, strict=True)) / 80
-        assert area(search, context) == pytest.approx(expected)
+        assert area(search, context.reference_point) == pytest.approx(expected)
     measured = measured_alike([search.result() for search in searches])
     assert {tuple(result.record["reference_point"]) for result in measured} == {
         tuple((context.reference_point * signs).tolist())
