@@ -2,13 +2,11 @@
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
+from segment import Segment, on_segment
 
-from moo.bayes import set_learner
-from moo.bayes.columns import Columns
 from moo.bayes.gaussian_processes import GaussianProcesses
 from moo.bayes.pareto_sets import (
     AUGMENTATION,
@@ -22,10 +20,8 @@ from moo.bayes.pareto_sets import (
     train,
     worst_values,
 )
-from moo.bayes.set_learner import LEARNING
 from moo.indicators.volume import hypervolume
 from moo.preferences import dirichlet, grid
-from moo.space import Space, real
 
 DESCENTS = {"plain": plain_descent, "stein": stein_descent("local", 1e-3, 1.0)}
 
@@ -241,16 +237,6 @@ def test_plain_directions_are_those_of_a_loop_by_the_published_formula(m):
     assert torch.allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
-class Segment:
-    """Two quadratics, known exactly: minus the squared distances to two corners of a square."""
-
-    ends = torch.tensor([[0.2, 0.3], [0.8, 0.7]], dtype=torch.float64)
-    num_outputs = 2
-
-    def moments(self, rows):
-        return -((rows[:, None] - self.ends) ** 2).sum(2)[None], torch.full((len(rows), 2), 1e-9, dtype=torch.float64)
-
-
 @pytest.mark.parametrize("name", DESCENTS)
 def test_a_trained_set_gives_the_known_solution_of_each_preference(name):
     model, even = SetModel(2, 2, stream()), grid(2, 50)
@@ -270,10 +256,7 @@ def test_a_trained_set_gives_the_known_solution_of_each_preference(name):
             every=5,
         )
     wanted = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]], dtype=torch.float64)
-    # on the segment, p_1 t^2 = p_2 (1 - t)^2 where both weighted shortfalls are equal
-    share = wanted[:, 1].sqrt() / (wanted[:, 0].sqrt() + wanted[:, 1].sqrt())
-    expected = Segment.ends[0] + share[:, None] * (Segment.ends[1] - Segment.ends[0])
-    assert (model.rows(wanted) - expected).abs().amax() < 0.04
+    assert (model.rows(wanted) - on_segment(wanted)).abs().amax() < 0.04
 
 
 def test_training_keeps_the_parameters_of_the_best_score_and_of_equal_ones_the_last():
@@ -316,70 +299,3 @@ def test_where_nothing_gains_the_first_that_may_be_chosen_is():
 def test_worst_values_are_those_of_all_sets():
     first, second = torch.tensor([[1.0, 5.0], [3.0, 2.0]]), torch.tensor([[2.0, 0.0]])
     assert worst_values(first, second).tolist() == [1.0, 0.0]
-
-
-# --- learning again and again -----------------------------------------------------------------------------------------
-KNOWN = torch.tensor([[-0.5, -4.0], [-2.0, -1.0], [-3.0, -9.0]], dtype=torch.float64)  # the last one is dominated
-POINT = torch.tensor([-1.0, -5.0], dtype=torch.float64)
-
-
-def learner(monkeypatch=None, **options):
-    """A learner of the segment, and what it hands to training."""
-    said = SimpleNamespace(**{**{name: option.default for name, option in LEARNING.items()}, "steps": 4, **options})
-    handed = []
-
-    def watched(model, bound, descent, ideal, score, stream, **settings):
-        handed.append((model.parameters.clone(), ideal, score))
-        train(model, bound, descent, ideal, score, stream, **settings)
-
-    if monkeypatch is not None:
-        monkeypatch.setattr(set_learner, "train", watched)
-    return set_learner.SetLearner(2, Columns(Space((real(0, 1), real(0, 1)))), plain_descent, said, 5), handed
-
-
-def learn(found):
-    found.learn(found.bound(Segment(), KNOWN), KNOWN, POINT)
-
-
-@pytest.mark.parametrize(
-    ("units", "expected"),
-    [("own", [0.0, 0.0]), ("standard", [1.297 + 0.1, 1.111 + 0.1])],  # (-.5 + 1.8333) / 1.0274, (-1 + 4.6667) / 3.2998
-)
-def test_the_ideal_point_is_a_little_better_than_the_best_values(units, expected, monkeypatch):
-    found, handed = learner(monkeypatch, units=units)
-    learn(found)
-    assert handed[0][1].tolist() == pytest.approx(expected, abs=2e-3)
-    better = KNOWN + 2.0
-    found.learn(found.bound(Segment(), better), better, POINT)
-    assert handed[1][1].tolist() == pytest.approx([1.6, 1.1] if units == "own" else expected, abs=2e-3)
-
-
-@pytest.mark.parametrize("reference", ["front", "worst"])
-def test_a_set_is_scored_by_the_hypervolume_of_even_preferences(reference, monkeypatch):
-    found, handed = learner(monkeypatch, reference=reference, units="own", deviation="variance", optimism=0.0)
-    learn(found)
-    model = SetModel(2, 2, stream())
-    values = Segment().moments(model.rows(grid(2, 200)))[0][0]
-    front = KNOWN[:2]  # whose worst values are (-2, -4): the point is worse in the second alone
-    point = torch.tensor([-2.0, -5.0]).double() if reference == "front" else torch.cat([front, values]).amin(0)
-    assert handed[0][2](model) == pytest.approx(float(hypervolume(values, point)))
-
-
-@pytest.mark.parametrize("warm", [True, False])
-def test_a_warm_start_goes_on_from_the_last_network(warm, monkeypatch):
-    found, handed = learner(monkeypatch, warm_start=warm)
-    learn(found)
-    before = found.state_dict()["parameters"]
-    learn(found)
-    assert torch.equal(handed[1][0], before) is warm
-    assert not torch.equal(handed[0][0], handed[1][0])
-    assert found.rounds == 2
-
-
-def test_a_stored_learner_goes_on_where_it_was():
-    (first, _), (second, _) = learner(warm_start=True), learner(warm_start=True)
-    learn(first)
-    second.load_state_dict(first.state_dict())
-    learn(first)
-    learn(second)
-    assert torch.equal(first.rows(grid(2, 5)), second.rows(grid(2, 5)))
