@@ -14,9 +14,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from moo import decisions
 from moo.base import Candidates, Conditional
 from moo.directions import turn
 from moo.preferences import check_preferences
+from moo.registry import resolve
 from moo.scalarisations import augmented_tchebycheff
 from moo.space import Space
 from moo.storage import (
@@ -132,6 +134,53 @@ class SearchResult:
         values = augmented_tchebycheff(scaled, wanted[:, None, :], torch.ones_like(best))
         return self.solutions[values.argmax(dim=1)]
 
+    # ------------------------------------------------------------------------------------------ decisions
+    def knee(self) -> int:
+        """The row of the front that bulges most towards the ideal point: see `moo.decisions.knee_distances`.
+
+        Raises:
+            ValueError: Nothing feasible was found.
+        """
+        return decisions.knee(self._to_choose_from(), self.config["directions"])
+
+    def trade_offs(self) -> Tensor:
+        """What leaving each row of the front costs at least `[n]`: see `moo.decisions.trade_offs`.
+
+        Raises:
+            ValueError: Nothing feasible was found.
+        """
+        return decisions.trade_offs(self._to_choose_from(), self.config["directions"])
+
+    def pseudo_weights(self) -> Tensor:
+        """The preference that each row of the front seems to follow `[n, m]`: see `moo.decisions.pseudo_weights`.
+
+        Raises:
+            ValueError: Nothing feasible was found.
+        """
+        return decisions.pseudo_weights(self._to_choose_from(), self.config["directions"])
+
+    def nearest(self, preference: Any) -> int:
+        """The row of the front whose pseudo-weights are nearest to a preference `[m]`: see `moo.decisions.nearest`.
+
+        Raises:
+            ValueError: Nothing feasible was found, or the preference lies off the simplex.
+        """
+        return decisions.nearest(self._to_choose_from(), preference, self.config["directions"])
+
+    def achieve(self, aspiration: Any, *, preference: Any = None, augmentation: float = 0.05) -> int:
+        """The row of the front that surpasses, or misses least, an aspiration `[m]`: see `moo.decisions.achieve`.
+
+        Raises:
+            ValueError: Nothing feasible was found, or an argument breaks a rule.
+        """
+        options: dict[str, Any] = {"preference": preference, "augmentation": augmentation}
+        return decisions.achieve(self._to_choose_from(), aspiration, self.config["directions"], **options)
+
+    def _to_choose_from(self) -> Tensor:
+        if not self.feasible:
+            raise ValueError("Nothing feasible was found, so there is nothing to choose from: see `least_violating`.")
+        return self.objectives
+
     # ------------------------------------------------------------------------------------------ tables and plots
     def to_dataframe(self, which: str = "front") -> pd.DataFrame:
         """One row per candidate: solution columns, objectives by name, then `constraint1...`, `used` and the others.
@@ -167,19 +216,40 @@ class SearchResult:
                 columns.update({f"{key.removesuffix('s')}{i + 1}": value[:, i].tolist() for i in range(value.shape[1])})
         return pd.DataFrame(columns)
 
-    def plot(self, path: str | Path | None = None, **options: Any) -> Any:
-        """Draw the front: a scatter for two and three objectives, parallel coordinates above.
+    def plot(self, path: str | Path | None = None, kind: str = "front", **options: Any) -> Any:
+        """Draw the result: its front, or any other kind of plot that can be made of one result.
 
         Args:
             path: Where to write it; the ending (.pdf, .svg, .png) is the format. None: only draw.
-            **options: Those of `moo.plots.plot_front`.
+            kind: A name in `moo.plots.PLOTS`: `"front"` (a scatter, projections of three objectives, parallel axes
+                above), `"matrix"`, `"parallel"`, `"convergence"`, `"regret"`, `"ecdf"`, `"petal"`, `"ternary"`,
+                `"sweep"`. Others compare several searches: `moo.plots.plot_attainment([result, ...])`.
+            **options: Those of `moo.plots.plot_KIND`.
 
         Returns:
             The matplotlib figure.
-        """
-        from moo.plots import plot_front  # the one upward import: applications stand above results
 
-        return plot_front(self, path, **options)
+        Raises:
+            TypeError, ValueError: The kind is unknown or compares several searches, or as `moo.plots.plot_KIND`.
+        """
+        from moo.plots import PLOTS  # the one upward import: applications stand above results
+
+        return resolve(PLOTS, kind, "plot")(self, path, **options)
+
+    def explore(self, path: str | Path, **options: Any) -> Path:
+        """Write an interactive page of the front: one file, which opens offline.
+
+        Args:
+            path: Where to write it; it should end in .html.
+            **options: Those of `moo.plots.explore`, which takes several results too.
+
+        Returns:
+            The path.
+        """
+        from moo.plots import explore  # upward, as above
+
+        written: Path = explore(self, path, **options)
+        return written
 
     # ------------------------------------------------------------------------------------------ disk
     def save(self, folder: str | Path) -> Path:
@@ -246,6 +316,8 @@ def read_result(folder: Path, build: Callable[[Mapping[str, Any], Any], Any]) ->
         raise DamagedFileError.of(folder / "history.csv", error) from error
 
     def state() -> Any:
+        if "imported_from" in record:
+            raise ValueError(f"{folder} was imported: its method is another program's, and cannot be rebuilt.")
         stored = read_state(folder / "state")
         if stored is None:
             raise FileNotFoundError(f"{folder / 'state'} is missing: the method of this result cannot be rebuilt.")

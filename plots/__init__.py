@@ -1,8 +1,8 @@
 """Plots for papers: `PLOTS` lists them, and each loads where it is first used.
 
 A plot is data, then drawing: `KIND_data` turns results or a table of scores into plain arrays, `draw_KIND` draws these
-on matplotlib axes of yours, and `plot_KIND` does both on a figure in the style of a venue and writes it. Importing
-this package loads no matplotlib.
+on matplotlib axes of yours, and `plot_KIND` does both on a figure in the style of a venue and writes it. `explore`
+writes an interactive page instead. Importing this package loads no matplotlib.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from moo.plots.attainment import attainment_data, draw_attainment, plot_attainment
     from moo.plots.boxes import box_data, draw_box, plot_box, plot_violin
     from moo.plots.differences import difference_data, draw_difference, plot_difference
+    from moo.plots.drawing import draw, front
+    from moo.plots.explorer.gathering import explorer_data
+    from moo.plots.explorer.writing import explore
     from moo.plots.fronts import draw_front, plot_front
     from moo.plots.heatmaps import draw_heatmap, heatmap_data, plot_heatmap
     from moo.plots.histories import convergence_data, draw_convergence, plot_convergence, plot_regret, regret_data
@@ -54,6 +57,9 @@ _FILES = {
     "attainment": ("attainment_data", "draw_attainment", "plot_attainment"),
     "boxes": ("box_data", "draw_box", "plot_box", "plot_violin"),
     "differences": ("difference_data", "draw_difference", "plot_difference"),
+    "drawing": ("draw", "front"),
+    "explorer.gathering": ("explorer_data",),
+    "explorer.writing": ("explore",),
     "fronts": ("draw_front", "plot_front"),
     "heatmaps": ("heatmap_data", "draw_heatmap", "plot_heatmap"),
     "histories": ("convergence_data", "draw_convergence", "plot_convergence", "plot_regret", "regret_data"),
@@ -79,6 +85,7 @@ __all__ = [
     "box_data",
     "convergence_data",
     "difference_data",
+    "draw",
     "draw_attainment",
     "draw_box",
     "draw_convergence",
@@ -94,6 +101,9 @@ __all__ = [
     "draw_sweep",
     "draw_ternary",
     "ecdf_data",
+    "explore",
+    "explorer_data",
+    "front",
     "front_data",
     "heatmap_data",
     "paper_style",
