@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from moo.checks import check_matrix, unknown_name
@@ -120,6 +121,10 @@ class Space:
         return torch.tensor([column.high for column in self.columns], dtype=torch.float64)
 
     @cached_property
+    def _bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.lower.numpy(), self.upper.numpy()
+
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """The kinds of column that occur."""
         return frozenset(column.kind for column in self.columns)
@@ -160,7 +165,7 @@ class Space:
             ValueError: The shape is wrong or a value is NaN.
         """
         given = check_matrix(name, solutions, columns=self.dim).numpy()  # arrays: half the cost of tensors here
-        rows = np.clip(given, self.lower.numpy(), self.upper.numpy())  # NaN stays NaN, +-inf becomes a bound
+        rows = given.clip(*self._bounds)  # NaN stays NaN, +-inf becomes a bound
         if np.isnan(rows).any():
             row = int(np.isnan(rows).any(axis=1).argmax())
             raise ValueError(f"`{name}` should hold no NaN. Row {row} is {rows[row].tolist()}.")

@@ -59,7 +59,7 @@ def fold(letters: str) -> Fold:
 
 def stability(found: Fold) -> float:
     """Free energy that folding sets free, in kcal/mol for each letter: from 0 to about 1."""
-    return -found.energy / len(found.structure)
+    return abs(found.energy) / len(found.structure)  # an energy is at most 0, and -0 is no value to report
 
 
 def pins(found: Fold) -> float:

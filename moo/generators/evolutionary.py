@@ -190,7 +190,7 @@ class PymooMethod:
         self._handed = 0
         if self._initial is not None and not self._log:
             self._place_initial(self._initial)
-        rows = np.array([individual.X for individual in drawn], dtype=np.float64)  # a fifth of the cost of `get`
+        rows = np.array([individual.X for individual in drawn.tolist()], dtype=np.float64)  # a fifth of `get`'s cost
         self._solutions = self.problem.space.canonical(rows.reshape(n, self.problem.space.dim))
 
     def _place_initial(self, initial: Candidates) -> None:
@@ -216,7 +216,7 @@ class PymooMethod:
         if not fine.any():
             return
         told = self._generation[fine]
-        for individual, row in zip(told, -objectives[fine], strict=True):  # a third of the cost of `set`
+        for individual, row in zip(told.tolist(), -objectives[fine], strict=True):  # a third of the cost of `set`
             individual.F = row.copy()
         if self.problem.num_constraints:
             told.set("G", self._constraints[fine])

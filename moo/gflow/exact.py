@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from moo.gflow.policies import ConditionalPolicy
 from moo.gflow.trajectories import legal_chances
 
 LARGEST = 5_000_000  # states that a graph may have
+KEPT = 500_000  # states up to which a graph is kept for the next call: up to about 300 MB
 ROWS = 200_000  # states times conditions that the network sees at once
 
 
@@ -35,12 +37,28 @@ class Layer(NamedTuple):
     cell: Tensor
 
 
+_graphs: WeakKeyDictionary[Any, list[Layer]] = WeakKeyDictionary()  # of problems in use, for as long as they are
+
+
 def state_graph(problem: Any) -> list[Layer]:
     """All states of a construction problem with an enumerable oracle, layer by layer; equal features count once.
+
+    The graph of a problem object is found once and kept as long as the object is, unless it is large: finding it costs
+    as much as the law of several conditions. By object, as problems are stateless and not all have a name that says
+    everything.
 
     Raises:
         ValueError: The problem has no such oracle, or more than 5,000,000 states.
     """
+    layers = _graphs.get(problem)
+    if layers is None:
+        layers = _found_graph(problem)
+        if sum(len(layer.features) for layer in layers) <= KEPT:
+            _graphs[problem] = layers
+    return layers
+
+
+def _found_graph(problem: Any) -> list[Layer]:
     index = getattr(problem.oracle, "index", None)
     if index is None:
         raise ValueError(f"The exact law needs a problem whose oracle lists its objects. {problem.name!r} has none.")

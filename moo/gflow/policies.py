@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from moo.gflow.sets import RowEmbeddings
 from moo.gflow.trajectories import Logits, Trajectories
 from moo.networks import SummedEmbeddings, linear, mlp
 
@@ -78,7 +77,7 @@ class ConditionalPolicy(nn.Module):
     """A perceptron over the features of a state and a condition, and one over the condition alone for log Z.
 
     The first layer adds a vector for each feature's value and one for the condition, so that the latter is computed
-    once for a trajectory. Where the last features are rows of alike parts, these are read by shared weights.
+    once for a trajectory.
 
     Args:
         feature_sizes: Of the construction problem.
@@ -89,8 +88,6 @@ class ConditionalPolicy(nn.Module):
         flow: Whether states get a log flow.
         backward: Whether last actions get logits.
         generator: Of the first weights.
-        rows: How many rows of alike parts the last features are, and how many columns stand before them; None: they
-            are none.
     """
 
     def __init__(
@@ -104,15 +101,10 @@ class ConditionalPolicy(nn.Module):
         flow: bool,
         backward: bool,
         generator: torch.Generator,
-        rows: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.num_actions, self.flow, self.backward = num_actions, flow, backward
-        self.features: SummedEmbeddings | RowEmbeddings
-        if rows is None:
-            self.features = SummedEmbeddings(feature_sizes, hidden, generator, joint=JOINT)
-        else:
-            self.features = RowEmbeddings(feature_sizes, *rows, hidden, generator)
+        self.features = SummedEmbeddings(feature_sizes, hidden, generator, joint=JOINT)
         self.condition = linear(condition_size, hidden, generator)
         outputs = num_actions * (1 + backward) + flow
         self.body = nn.Sequential(nn.LeakyReLU(), mlp([hidden] * layers + [outputs], generator))
@@ -144,9 +136,6 @@ def parameter_groups(policy: ConditionalPolicy) -> list[dict[str, Any]]:
 def policy_for(problem: Any, condition_size: int, **shape: Any) -> ConditionalPolicy:
     """A policy for a construction problem, on the CPU; the further arguments are those of `ConditionalPolicy`.
 
-    A problem whose states hold alike parts says so by `feature_rows`: how many rows its last features are, and how many
-    columns stand before them.
-
     Raises:
         ValueError: The problem does not say what a policy reads of a state.
     """
@@ -155,8 +144,7 @@ def policy_for(problem: Any, condition_size: int, **shape: Any) -> ConditionalPo
             "A policy needs a construction problem with `features` and `feature_sizes`, what it reads of a state. "
             f"{problem.name!r} lacks them."
         )
-    rows = getattr(problem, "feature_rows", None)
-    return ConditionalPolicy(tuple(problem.feature_sizes), problem.num_actions, condition_size, **shape, rows=rows)
+    return ConditionalPolicy(tuple(problem.feature_sizes), problem.num_actions, condition_size, **shape)
 
 
 def logits_for(policy: ConditionalPolicy, problem: Any, encoded: Tensor) -> Logits:

@@ -7,7 +7,7 @@ Mathews et al. 2004, PNAS 101; folding: Lorenz et al. 2011, "ViennaRNA Package 2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -17,7 +17,10 @@ from moo.base import ConstructionProblem, Evaluation
 from moo.checks import check_count, unknown_name
 from moo.chemistry.folding import OBJECTIVES, fold_values, vienna
 from moo.chemistry.scoring import Scorer
+from moo.dominance import non_dominated
+from moo.gflow.oracle import ConditionalOracle, enumerated
 
+ENUMERABLE = 400_000  # strands up to which the oracle lists them all, those of nine letters: 10 s of folding
 LETTERS = "ACGT"
 SHORTEST = 5  # a pair around a loop of three letters
 
@@ -34,7 +37,8 @@ class DNA(ConstructionProblem):
     be passed on, so figures of the two cannot be compared.
 
     A state is int64 `[n, length]`: the letters' numbers, 4 for the stop, -1 where there is nothing yet. `features` are
-    the same from 0: all letters matter.
+    the same from 0: all letters matter. `oracle` lists all strands where there are at most 400,000: up to nine letters.
+    None of fewer letters folds, so that all values are 0 there.
 
     Args:
         objectives: Two or three of energy, pins, pairs.
@@ -141,6 +145,39 @@ class DNA(ConstructionProblem):
     def decode(self, solutions: Tensor) -> list[str]:
         marks = [*LETTERS, "", ""]  # the stop; nothing yet, as -1
         return ["".join(marks[letter] for letter in row) for row in solutions.tolist()]
+
+    # ------------------------------------------------------------------------------------------ oracle
+    @cached_property
+    def oracle(self) -> ConditionalOracle | None:  # type: ignore[override]
+        """The exact law over all strands, where there are at most 400,000 and none fails."""
+        counts = [len(LETTERS) ** letters for letters in range(self.min_length, self.length + 1)]
+        if sum(counts) > ENUMERABLE:
+            return None
+        states = self._all_strands()
+        evaluation = self.evaluate(states)
+        if evaluation.reasons:
+            return None
+        objectives, shorter = evaluation.objectives, torch.tensor([0, *counts]).cumsum(0)
+        values = torch.unique(objectives, dim=0)  # few: most strands do not fold
+
+        def index(found: Tensor) -> Tensor:
+            """The place of strands: after all shorter ones, in the order of the alphabet."""
+            letters, place = (found >= 0) & (found < self.stop), torch.zeros(len(found), dtype=torch.int64)
+            for column, there in zip(found.T, letters.T, strict=True):
+                place = torch.where(there, place * len(LETTERS) + column, place)
+            return place + shorter[letters.sum(dim=1) - self.min_length]
+
+        return enumerated(objectives, states, index, values[non_dominated(values)])
+
+    def _all_strands(self) -> Tensor:
+        """All finished states, short strands first."""
+        parts = []
+        for count in range(self.min_length, self.length + 1):
+            letters = torch.cartesian_prod(*[torch.arange(len(LETTERS))] * count)
+            rest = torch.full((len(letters), self.length + 1 - count), -1)
+            rest[:, 0] = self.stop
+            parts.append(torch.cat([letters, rest], dim=1)[:, : self.length])
+        return torch.cat(parts)
 
 
 def _written(state: Tensor) -> Tensor:

@@ -94,7 +94,6 @@ class Fragments(ConstructionProblem):
         self.max_steps = 2 * self.max_fragments
         row = (self._pieces + 1, self._pieces + 1, self._per_slot + 1, self.max_fragments + 1)
         self.feature_sizes = (self.max_fragments + 1, 2, *row * self.max_fragments)
-        self.feature_rows = (self.max_fragments, 2)
         self._score = Scorer(partial(molecule_values, self.objective_names), self.num_objectives, workers=workers)
         self._tables: dict[torch.device, Rules] = {}
 

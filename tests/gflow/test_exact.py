@@ -1,12 +1,15 @@
+import gc
+
 import pytest
 import torch
 from exact_policy import exact_policy, skewed
 
 import moo
-from moo.gflow.exact import carried, policy_law, state_graph
+from moo.gflow.exact import _graphs, carried, policy_law, state_graph
 from moo.gflow.policies import ConditionalPolicy
 from moo.gflow.trajectories import follow, legal_chances
 from moo.preferences import das_dennis
+from moo.problems.hypergrid import HyperGrid
 
 
 def table(problem, forward):
@@ -81,3 +84,55 @@ def test_too_many_states_are_refused(monkeypatch):
     monkeypatch.setattr("moo.gflow.exact.LARGEST", 20)
     with pytest.raises(ValueError, match="more than 20 states"):
         state_graph(moo.get_problem("hypergrid:height=8"))
+
+
+# --- a graph that is kept ---------------------------------------------------------------------------------------------
+class Counted(HyperGrid):
+    """A grid that counts how often its moves are looked up."""
+
+    steps = 0
+
+    def step(self, state, actions):
+        self.steps += 1
+        return super().step(state, actions)
+
+
+def law_of(problem):
+    shape = {"hidden": 8, "layers": 2, "flow": False, "backward": False, "generator": torch.Generator().manual_seed(0)}
+    policy = ConditionalPolicy(problem.feature_sizes, 3, 2, **shape)
+    return policy_law(policy, problem, torch.randn(3, 2, generator=torch.Generator().manual_seed(1)))
+
+
+def test_the_graph_of_a_problem_is_found_once_and_the_law_stays_bit_for_bit():
+    problem = Counted(height=6)
+    first = law_of(problem)
+    steps = problem.steps
+    assert steps > 0
+    assert torch.equal(law_of(problem), first)
+    assert problem.steps == steps
+    assert torch.equal(law_of(Counted(height=6)), first)
+
+
+def test_problems_of_one_name_have_graphs_of_their_own():
+    small, large = Counted(height=4), Counted(height=6)
+    assert small.name == large.name
+    assert [sum(len(layer.features) for layer in state_graph(one)) for one in (small, large)] == [9, 25]
+
+
+def test_a_graph_goes_with_its_problem():
+    problem = Counted(height=4)
+    state_graph(problem)
+    assert problem in _graphs
+    before = len(_graphs)
+    del problem
+    gc.collect()
+    assert len(_graphs) < before
+
+
+def test_a_large_graph_is_not_kept(monkeypatch):
+    monkeypatch.setattr("moo.gflow.exact.KEPT", 8)
+    problem = Counted(height=4)
+    state_graph(problem)
+    steps = problem.steps
+    state_graph(problem)
+    assert problem.steps == 2 * steps

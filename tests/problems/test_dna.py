@@ -9,7 +9,10 @@ import pytest
 import torch
 
 import moo
-from moo.gflow.trajectories import follow
+from moo.base import Evaluation
+from moo.chemistry.folding import fold
+from moo.gflow.exact import carried, state_graph
+from moo.gflow.trajectories import follow, legal_chances
 from moo.problems import get_problem
 from moo.problems.dna import DNA
 
@@ -60,6 +63,89 @@ def test_every_strand_is_built_in_one_way(length, min_length):
         assert done.all()
 
 
+# --------------------------------------------------------------------------------------------------- the exact law
+def letters_count(strand):
+    """A stand-in for folding that differs among short strands: shares of A and C, each more where it comes early."""
+    return [sum(2.0**-place for place, letter in enumerate(strand) if letter == wanted) / 2 for wanted in "AC"]
+
+
+def counted(**options):
+    """Strands with these values instead of folds."""
+    problem = DNA(objectives="energy+pins", **options)
+    problem._score = lambda strands: Evaluation(torch.tensor([letters_count(s) for s in strands], dtype=torch.float64))
+    return problem
+
+
+def test_the_law_is_that_of_a_loop_over_all_strands():
+    problem, preference, beta = counted(length=6, min_length=5), [0.3, 0.7], 4.0
+    strands = ["".join(s) for n in (5, 6) for s in itertools.product("ACGT", repeat=n)]
+    values = [letters_count(strand) for strand in strands]
+    masses = [max(preference[0] * a + preference[1] * c, 1e-30) ** beta for a, c in values]
+    law = problem.oracle.distribution(torch.tensor([preference], dtype=torch.float64), beta)[0]
+    cells = problem.oracle.index(problem.encode(strands))
+    assert cells.tolist() == list(range(len(strands)))
+    expected = torch.tensor(masses, dtype=torch.float64) / sum(masses)
+    assert torch.allclose(law[cells], expected, rtol=1e-12)
+
+
+def test_the_front_is_that_of_all_pairs_of_strands():
+    oracle = counted(length=5).oracle
+    rows = {tuple(row) for row in oracle.objectives.tolist()}
+    best = {
+        row for row in rows if not any(row != other and row[0] <= other[0] and row[1] <= other[1] for other in rows)
+    }
+    assert 2 < len(best) < len(rows)
+    assert sorted(map(tuple, oracle.front.tolist())) == sorted(best)
+
+
+def test_what_the_oracle_draws_are_the_strands_of_its_cells():
+    problem = counted(length=6, min_length=5)
+    cells = torch.tensor([0, 1023, 1024, 5119, 77])
+    drawn = problem.oracle.draw(cells, torch.Generator())
+    assert problem.decode(drawn) == ["AAAAA", "TTTTT", "AAAAAA", "TTTTTT", "ACATC"]
+    assert torch.equal(problem.oracle.index(drawn), cells)
+
+
+def test_the_exact_law_of_a_policy_is_the_frequency_of_its_samples():
+    problem = counted(length=6, min_length=5)
+    layers = state_graph(problem)
+    assert [len(layer.features) for layer in layers] == [4**t for t in range(6)]
+    law = carried(layers, lambda _, mask: legal_chances(torch.zeros(mask.shape), mask)[None], 1, 5120)[0]
+    assert torch.allclose(law[:1024], torch.tensor(0.25**5 / 5).double(), rtol=1e-6)  # one action in five stops there
+    assert torch.allclose(law[1024:], torch.tensor(0.25**5 / 5).double(), rtol=1e-6)
+    drawn = follow(problem, 20_000, None, torch.Generator().manual_seed(0)).objects
+    short = (problem.oracle.index(drawn) < 1024).double().mean()
+    assert abs(short - 0.2) < 4 * (0.16 / 20_000) ** 0.5
+
+
+def test_strands_too_short_to_fold_are_all_alike():
+    problem = DNA(length=6, min_length=5)
+    oracle = problem.oracle
+    assert oracle.front.tolist() == [[0, 0, 0]]
+    assert torch.allclose(oracle.distribution(torch.tensor([[1.0, 0.0, 0.0]]), 8.0), torch.tensor(1 / 5120).double())
+
+
+@pytest.mark.slow
+def test_nine_letters_are_the_fewest_that_fold():
+    assert not DNA(length=8).oracle.objectives.any()
+    oracle = DNA(length=9).oracle
+    folding = oracle.objectives[:, 0] > 0
+    assert int(folding.sum()) == 4236
+    assert oracle.front.tolist() == [pytest.approx([1 / 9, 1, 1])]
+    strands = DNA(length=9).decode(oracle.draw(torch.nonzero(folding).flatten()[:50], torch.Generator()))
+    for strand in strands:  # what folds has a pair of letters that match, around three or more
+        inner = fold(strand).structure.strip(".")
+        ends = strand[fold(strand).structure.index("(")], strand[fold(strand).structure.rindex(")")]
+        assert "".join(ends) in ("AT", "TA", "CG", "GC", "GT", "TG")
+        assert inner.count(".") >= 3
+
+
+def test_more_strands_are_not_listed():
+    assert DNA(length=10).oracle is None
+    assert DNA().oracle is None
+
+
+# --------------------------------------------------------------------------------------------------- what it says
 def test_features_are_all_of_a_state():
     problem = DNA(length=12, min_length=6)
     states = follow(problem, 200, None, torch.Generator().manual_seed(0)).states.flatten(0, 1).unique(dim=0)

@@ -206,7 +206,6 @@ def test_features_say_what_is_bound_to_what():
         [1, 0, 1, 0, 0, 0, 0, 1, 2, 1, *nothing * 2],
         [2, 0, 1, 0, 0, 0, fluorine + 1, 1, 2, 1, *nothing * 2],
     ]
-    assert problem.feature_rows == (4, 2)
 
 
 def test_random_trajectories_go_there_and_back():
