@@ -364,7 +364,11 @@ class Conditional(Protocol):
 
 @runtime_checkable
 class Acting(Protocol):
-    """A generator whose candidates are policies: their weights stand in `parameters.*`."""
+    """A generator whose candidates are policies: their weights stand in `parameters.*`.
+
+    `draws_actions` (taken for True where it is missing) says whether `act` uses its generator. Where neither policies
+    nor the environment draw anything, one episode says all, and nothing is evaluated anew.
+    """
 
     def act(
         self,

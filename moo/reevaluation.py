@@ -23,14 +23,19 @@ from moo.rl.rollouts import episode_returns
 from moo.seeding import torch_generator
 
 PRECISION = 0.015  # of the reported hypervolume: standard error over value, at which reporting ends
-BLOCK = 1024  # evaluations at once
+BLOCK = 1024  # evaluations at once, unless the problem says how many
 SECONDS = 5.0  # of computing hypervolumes per round, predicted, above which reporting ends with the first round
 
 
 def needs_reevaluation(problem: Metered, generator: Any) -> bool:
-    """Whether observed objectives are noisy and can be observed again: noise, or policies, which draw their actions."""
+    """Whether observed objectives are noisy and can be observed again: noise, or policies that draw their actions.
+
+    A method says by `draws_actions` that its policies do not; then an environment without chance gives the same return
+    in every episode.
+    """
     if problem.kind == "environment":
-        return isinstance(generator, Acting)
+        chance = bool(problem.stochastic) or getattr(generator, "draws_actions", True)
+        return chance and isinstance(generator, Acting)
     return bool(problem.stochastic) and problem.kind in ("vector", "construction")
 
 
@@ -105,7 +110,8 @@ class Sample:
     def observe(self, times: Tensor) -> None:
         """Evaluate row i `times[i]` more times."""
         before = self._problem.used_apart
-        for numbers in torch.split(torch.arange(len(self.rows)).repeat_interleave(times), BLOCK):
+        block = getattr(self._problem, "copies_at_once", BLOCK)
+        for numbers in torch.split(torch.arange(len(self.rows)).repeat_interleave(times), block):
             if len(numbers):
                 self._take(numbers, *self._values(numbers))
         self.cost += self._problem.used_apart - before

@@ -136,7 +136,7 @@ class Run:
         if not episodes or not needs_reevaluation(problem, self.generator):
             return
         front = self.archive.front
-        pools = {"front": [front] if self._last is None else [front, self._last]}
+        pools = {"front": [front] if self._last is None else [front, self._kept(self._last)]}
         finals = self._finals()
         if finals is not None:
             pools["finals"] = [finals]
@@ -163,6 +163,10 @@ class Run:
             self._failures.append(candidates.rows(failed).without_parameters())
         self._counts["successes"] += len(candidates) - count
         return len(entered) > 0
+
+    def _kept(self, candidates: Candidates) -> Candidates:
+        """Without the rows that break constraints which the method alone knows: no evaluation tells these anew."""
+        return candidates if self.problem.num_constraints else candidates.rows(candidates.violation == 0)
 
     def _decoded(self, candidates: Candidates) -> Candidates:
         """Candidates with solutions of the original problem, where the method met an encoded one."""

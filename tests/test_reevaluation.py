@@ -14,9 +14,11 @@ from inputs import ToyEnvironment, ToyVector
 
 import moo
 from moo.base import Candidates, Evaluation, VectorProblem
+from moo.generators import GENERATORS
 from moo.indicators import hypervolume
 from moo.metered import metered
 from moo.reevaluation import PRECISION, Sample, distinct, honest_front, hypervolume_effects, needs_reevaluation
+from moo.registry import resolve
 from moo.rl.rollouts import episode_returns
 from moo.seeding import torch_generator
 from moo.space import Space, real
@@ -256,15 +258,29 @@ def test_problems_without_noise_are_untouched():
     assert_same_results(result, search(ToyVector(), budget=200, reevaluations=0))
 
 
-@pytest.mark.parametrize(
-    ("problem", "needed"), [(ToyVector(), False), (ToyVector(noise=0.1), True), (ToyEnvironment(), True)]
-)
-def test_who_needs_it(problem, needed):
-    class Acting:
-        def act(self, candidates, observations, mask, time, generator):
-            """Plays."""
+class Player:
+    def act(self, candidates, observations, mask, time, generator):
+        """Plays."""
 
-    assert needs_reevaluation(metered(problem, 1, 0), Acting()) is needed
+
+class Replayer(Player):
+    draws_actions = False
+
+
+@pytest.mark.parametrize(
+    ("problem", "method", "needed"),
+    [
+        (ToyVector(), Player(), False),
+        (ToyVector(noise=0.1), Player(), True),
+        (ToyVector(noise=0.1), Replayer(), True),
+        (ToyEnvironment(), Player(), True),
+        (ToyEnvironment(), Replayer(), False),
+        (ToyEnvironment(slip=0.1), Replayer(), True),
+        (ToyEnvironment(), object(), False),  # nothing can be played again
+    ],
+)
+def test_who_needs_it(problem, method, needed):
+    assert needs_reevaluation(metered(problem, 1, 0), method) is needed
 
 
 def test_it_is_announced_on_standard_error(capsys):
@@ -432,6 +448,57 @@ def test_replayed_policies_keep_their_weights():
     )
     weights = result.front.extras["parameters.linear"]
     assert len(weights) == len(result.front) == len(set(result.solutions.flatten().tolist()))
+
+
+CERTAIN = {  # methods whose policies draw nothing, with little to learn
+    "tabular": {"policies": 8, "steps": 8},
+    "morl-d": {"policies": 3, "updates": 1, "greedy": True, "learner": "soft"},
+}
+
+
+@pytest.mark.parametrize("method", CERTAIN)
+def test_where_nothing_is_drawn_what_was_observed_is_what_an_evaluation_says(method):
+    problem = ToyEnvironment()
+    arguments = {"budget": 1500, "options": CERTAIN[method], "progress": False}
+    result = moo.pareto_search(problem, method, **arguments)
+    assert result.record["used_apart"] == 0
+    assert result.record["reevaluated"] is False
+    for rows in (result.front, result.finals):
+        assert len(rows)
+        told = honest_front(metered(problem, 10**6, 7), result.generator, rows, 3, precise=True)
+        kept = dict(zip(rows.solutions.flatten().tolist(), rows.objectives, strict=True))
+        assert (told.extras["standard_error"] < 1e-12).all()
+        for number, row in zip(told.solutions.flatten().tolist(), told.objectives, strict=True):
+            torch.testing.assert_close(row, kept[number], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", CERTAIN)
+def test_methods_that_say_so_draw_nothing(method):
+    result = moo.pareto_search(ToyEnvironment(), method, budget=1500, options=CERTAIN[method], progress=False)
+    rows = result.front.rows(torch.zeros(25, dtype=torch.int64))
+    places = torch.arange(-12.0, 13.0, dtype=torch.float64)[:, None]
+    mask = torch.ones(25, 2, dtype=torch.bool)
+    seen = [result.generator.act(rows, places, mask, 0, torch.Generator().manual_seed(s)) for s in range(5)]
+    assert not result.generator.draws_actions
+    assert all(torch.equal(actions, seen[0]) for actions in seen)
+
+
+def test_all_methods_that_say_so_are_tried_here():
+    saying = {name for name in GENERATORS if hasattr(resolve(GENERATORS, name, "method"), "draws_actions")}
+    assert saying == set(CERTAIN)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "problem"),
+    [
+        ("morl-d", {**CERTAIN["morl-d"], "greedy": False, "episodes": 1}, ToyEnvironment()),  # policies draw
+        ("tabular", CERTAIN["tabular"], ToyEnvironment(slip=0.2)),  # the environment does
+    ],
+)
+def test_where_something_is_drawn_policies_are_evaluated_anew(method, options, problem):
+    result = moo.pareto_search(problem, method, budget=1500, options=options, reevaluations=2, progress=False)
+    assert result.record["used_apart"] > 0
+    assert result.record["reevaluated"] is True
 
 
 def test_failing_episodes_of_a_policy_are_left_out_of_its_mean():

@@ -148,6 +148,11 @@ class MORLD:
         return Soft(nets, inputs, beside, actions, self._discrete, values, said, stream).to(self._device)
 
     # ------------------------------------------------------------------------------------------ the contract
+    @property
+    def draws_actions(self) -> bool:
+        """Whether the policies that are reported draw their actions."""
+        return self._soft and not self._said.greedy
+
     def step(self, setting: Setting | None) -> Candidates:
         """A window of the policies whose turn it is, and gradient steps; now and then, an evaluation of all."""
         if self.wants_setting:
@@ -285,8 +290,7 @@ class MORLD:
         """All policies by whole episodes, if evaluating has taken less than its share; and what follows from it."""
         said, problem, policies = self._said, self.problem, self._policies
         p = len(self._preferences)
-        certain = not problem.stochastic and (said.greedy or not self._soft)
-        episodes = 1 if certain else said.episodes
+        episodes = said.episodes if problem.stochastic or self.draws_actions else 1
         cost = p * episodes * (self._length or problem.max_steps)  # the most, until it is known
         too_much = self._spent + cost > said.evaluation * (problem.used + cost)
         if too_much or cost > problem.remaining:  # cut short they would be worth nothing
@@ -309,7 +313,7 @@ class MORLD:
         """The policies as they are, not evaluated."""
         p, m = self._preferences.shape
         rows = self._sight.folded(self._learner.actors(self._aims().weights), self._preferences)
-        greedy = torch.full((p,), self._said.greedy or not self._soft)
+        greedy = torch.full((p,), not self.draws_actions)
         return Candidates.of(
             torch.arange(self._made, self._made + p)[:, None],
             torch.full((p, m), float("nan"), dtype=torch.float64),

@@ -76,6 +76,7 @@ class Tabular:
         ),
     }
     finished = ""
+    draws_actions = False
 
     def __init__(
         self,
