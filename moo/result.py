@@ -14,12 +14,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from moo import decisions
 from moo.base import Candidates, Conditional
 from moo.directions import turn
 from moo.preferences import check_preferences
 from moo.registry import resolve
 from moo.scalarisations import augmented_tchebycheff
+from moo.selection import closest_to_aspiration, closest_to_preferences, knee_points, pseudo_weights, trade_offs
 from moo.space import Space
 from moo.storage import (
     FORMAT,
@@ -135,46 +135,51 @@ class SearchResult:
         return self.solutions[values.argmax(dim=1)]
 
     # ------------------------------------------------------------------------------------------ decisions
-    def knee(self) -> int:
-        """The row of the front that bulges most towards the ideal point: see `moo.decisions.knee_distances`.
+    def knees(self, count: int = 1) -> Tensor:
+        """Rows of the front where it bends most, `[j]`, j <= `count`: see `moo.selection.knee_points`.
 
         Raises:
-            ValueError: Nothing feasible was found.
+            ValueError: Nothing feasible was found, or `count` is below 1.
         """
-        return decisions.knee(self._to_choose_from(), self.config["directions"])
+        return knee_points(self._to_choose_from(), directions=self.config["directions"], count=count)
 
     def trade_offs(self) -> Tensor:
-        """What leaving each row of the front costs at least `[n]`: see `moo.decisions.trade_offs`.
+        """What leaving each row of the front costs at least `[n]`: see `moo.selection.trade_offs`.
 
         Raises:
             ValueError: Nothing feasible was found.
         """
-        return decisions.trade_offs(self._to_choose_from(), self.config["directions"])
+        return trade_offs(self._to_choose_from(), directions=self.config["directions"])
 
     def pseudo_weights(self) -> Tensor:
-        """The preference that each row of the front seems to follow `[n, m]`: see `moo.decisions.pseudo_weights`.
+        """The preference that each row of the front seems to follow `[n, m]`: see `moo.selection.pseudo_weights`.
 
         Raises:
             ValueError: Nothing feasible was found.
         """
-        return decisions.pseudo_weights(self._to_choose_from(), self.config["directions"])
+        return pseudo_weights(self._to_choose_from(), directions=self.config["directions"])
 
-    def nearest(self, preference: Any) -> int:
-        """The row of the front whose pseudo-weights are nearest to a preference `[m]`: see `moo.decisions.nearest`.
+    def nearest(self, preferences: Any) -> Tensor:
+        """For each preference `[k, m]` or `[m]` the row `[k]` of the front that is nearest to it by pseudo-weights.
+
+        `sample` chooses otherwise: what is best for a preference by a scalarisation. See
+        `moo.selection.closest_to_preferences`.
 
         Raises:
-            ValueError: Nothing feasible was found, or the preference lies off the simplex.
+            ValueError: Nothing feasible was found, or a preference lies off the simplex.
         """
-        return decisions.nearest(self._to_choose_from(), preference, self.config["directions"])
+        return closest_to_preferences(self._to_choose_from(), preferences, directions=self.config["directions"])
 
     def achieve(self, aspiration: Any, *, preference: Any = None, augmentation: float = 0.05) -> int:
-        """The row of the front that surpasses, or misses least, an aspiration `[m]`: see `moo.decisions.achieve`.
+        """The row of the front that surpasses, or misses least, an aspiration `[m]`.
+
+        See `moo.selection.closest_to_aspiration`.
 
         Raises:
             ValueError: Nothing feasible was found, or an argument breaks a rule.
         """
-        options: dict[str, Any] = {"preference": preference, "augmentation": augmentation}
-        return decisions.achieve(self._to_choose_from(), aspiration, self.config["directions"], **options)
+        words = {"directions": self.config["directions"], "preference": preference, "augmentation": augmentation}
+        return closest_to_aspiration(self._to_choose_from(), aspiration, **words)
 
     def _to_choose_from(self) -> Tensor:
         if not self.feasible:

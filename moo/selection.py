@@ -1,4 +1,4 @@
-"""Choosing from a front: knees, and the rows whose balance between the objectives is the one asked for.
+"""Choosing from a front: knees, trade-offs, and the rows that fit a preference or an aspiration best.
 
 Functions of one set of objectives; nothing is drawn at random, so the same set gives the same rows.
 """
@@ -12,12 +12,14 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from moo.checks import check_count
+from moo.checks import check_count, check_number, check_vector
 from moo.dominance import non_dominated
 from moo.indicators.inputs import Directions, Sets, read_sets
 from moo.preferences import check_preferences
+from moo.scalarisations import achievement
 
 ROUNDING = 1e-9  # a knee stands out by more
+NOTHING = "`objectives` should have at least one row that is finite: there is nothing to choose from."
 
 
 def knee_points(objectives: Any, *, directions: Directions = None, count: int = 1) -> Tensor:
@@ -112,8 +114,100 @@ def closest_to_preferences(objectives: Any, preferences: Any, *, directions: Dir
     wanted = check_preferences(preferences, weights.shape[1]).to(weights.device)
     apart = torch.cdist(wanted, weights, p=1).nan_to_num(nan=torch.inf)
     if not len(weights) or bool(apart[0].isinf().all()):
-        raise ValueError("`objectives` should have at least one row that is finite: there is nothing to choose from.")
+        raise ValueError(NOTHING)
     return apart.argmin(dim=1)
+
+
+def trade_offs(objectives: Any, *, directions: Directions = None) -> Tensor:
+    """What the cheapest move from each row to another costs in other objectives for each unit that it gains.
+
+    Each objective is scaled to the range of the rows given; loss and gain are summed over objectives. Large values are
+    what one would not like to leave: any gain in one objective is dear in the others. The extremes of a front often are
+    large, too, as the last bit of an objective is dear.
+
+    Source: Rachmawati and Srinivasan 2009 (IEEE TEC 13(4)). There, and in pymoo's `HighTradeoffPoints`, only rows
+    nearby are looked at; here all are, so that there is no radius to be chosen.
+
+    Args:
+        objectives: Tensor, array or nested list `[n, m]`, as a rule a front.
+        directions: `"max"`, `"min"` or one of them per objective; None means that all are maximised.
+
+    Returns:
+        float64 `[n]`, at least 0: 0 for a row that another dominates, infinite where no other row gains anything, NaN
+        for a row that is infinitely bad in an objective.
+
+    Raises:
+        TypeError: The objectives cannot be read as numbers.
+        ValueError: A shape or a word is wrong, or a value is NaN or infinitely good.
+    """
+    sets = _single(objectives, directions)
+    everything = torch.ones(len(sets.values), dtype=torch.bool, device=sets.values.device)
+    possible = everything if sets.mask is None else sets.mask
+    rows = sets.values.detach()[possible]
+    found = torch.full((len(everything),), torch.nan, dtype=rows.dtype, device=rows.device)
+    if len(rows):
+        span = rows.amax(dim=0) - rows.amin(dim=0)
+        rows = rows / torch.where(span > 0, span, 1.0)
+    costs = []
+    for row in rows:  # row by row: a table of all pairs would not fit
+        change = rows - row
+        gain, loss = change.clamp(min=0).sum(dim=1), (-change).clamp(min=0).sum(dim=1)
+        costs.append(torch.where(gain > 0, loss / gain, torch.inf).amin())
+    if costs:
+        found[possible] = torch.stack(costs)
+    return found
+
+
+def closest_to_aspiration(
+    objectives: Any,
+    aspiration: Any,
+    *,
+    directions: Directions = None,
+    preference: Any = None,
+    augmentation: float = 0.05,
+) -> int:
+    """The row that surpasses, or misses least, what one aspires to in each objective.
+
+    It has the largest `min_i p_i (f_i - a_i) / range_i`, plus `augmentation` times the sum of these terms (see
+    `moo.scalarisations.achievement`). The aspiration need not be attainable, nor good: it is a point to be near to or
+    beyond.
+
+    Source: Wierzbicki 1980 (LNEMS 177, 468-486).
+
+    Args:
+        objectives: Tensor, array or nested list `[n, m]` with n >= 1, as a rule a front.
+        aspiration: `[m]`, in the objectives' units and directions.
+        directions: `"max"`, `"min"` or one of them per objective; None means that all are maximised.
+        preference: `[m]` on the simplex: how much missing the aspiration matters in each; by default the same.
+        augmentation: Factor of the added sum, at least 0; above 0 no dominated row is chosen.
+
+    Returns:
+        The index of a row, of equally good ones the first.
+
+    Raises:
+        TypeError: An argument cannot be read as numbers.
+        ValueError: A shape or a word is wrong, a value is NaN or infinitely good, the aspiration is not m finite
+            numbers, the preference lies off the simplex, the augmentation is negative, or there is no row to choose.
+    """
+    sets = _single(objectives, directions)
+    rows = sets.values.detach()
+    m = rows.shape[1]
+    wanted = _single([check_vector("aspiration", aspiration, m).tolist()], directions).values[0].to(rows.device)
+    matters = check_preferences([1 / m] * m if preference is None else preference, m).to(rows.device)
+    if len(matters) > 1:
+        raise ValueError(f"`preference` should be one, [{m}]. Found {len(matters)}.")
+    factor = check_number("augmentation", augmentation, "the factor of the added sum", zero=True)
+    places = torch.arange(len(rows), device=rows.device)
+    places = places if sets.mask is None else places[sets.mask]
+    if not len(places):
+        raise ValueError(NOTHING)
+    rows = rows[places]
+    span = rows.amax(dim=0) - rows.amin(dim=0)
+    moving = span > 0
+    if not moving.any():
+        return int(places[0])
+    scaled, sought = rows[:, moving] / span[moving], wanted[moving] / span[moving]
+    return int(places[achievement(scaled, matters[0, moving], sought, factor).argmax()])
 
 
 def convex_coverage_set(objectives: Any, *, directions: Directions = None) -> Tensor:

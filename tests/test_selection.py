@@ -1,10 +1,12 @@
 """Knees stand where a front bends, pseudo weights are pymoo's, preferences find their rows, linear ones the corners."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from front_results import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.mcdm.pseudo_weights import PseudoWeights
@@ -12,7 +14,20 @@ from scipy.spatial import ConvexHull
 
 from moo.dominance import non_dominated
 from moo.preferences import das_dennis, dirichlet, grid
-from moo.selection import closest_to_preferences, convex_coverage_set, knee_points, pseudo_weights
+from moo.selection import (
+    closest_to_aspiration,
+    closest_to_preferences,
+    convex_coverage_set,
+    knee_points,
+    pseudo_weights,
+    trade_offs,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # pymoo's, of scipy's names
+    from pymoo.core.decision_making import find_outliers_upper_tail
+    from pymoo.decomposition.asf import ASF
+    from pymoo.mcdm.high_tradeoff import HighTradeoffPoints
 
 moderate = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**31 - 1)
@@ -279,3 +294,131 @@ def test_options_out_of_range():
     for nothing in (torch.empty(0, 2), [[-math.inf, 0.0]]):
         with pytest.raises(ValueError, match="`objectives` should have at least one row that is finite"):
             closest_to_preferences(nothing, [0.5, 0.5])
+
+
+# --- trade-offs -----------------------------------------------------------------------------------------------------
+
+
+def convex(n, m, seed=0):
+    """Minimised points on a front that bulges towards the ideal point."""
+    points = np.abs(np.random.default_rng(seed).normal(size=(n, m)))
+    return 1 - points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def test_trade_offs_are_what_a_loop_over_pairs_gives():
+    costs = convex(15, 3)
+    scaled = (costs - costs.min(axis=0)) / (costs.max(axis=0) - costs.min(axis=0))
+    expected = []
+    for a in scaled:
+        ratios = [
+            sum(max(0, y - x) for x, y in zip(a, b, strict=True))
+            / sum(max(0, x - y) for x, y in zip(a, b, strict=True))
+            for b in scaled
+            if (b < a).any()
+        ]
+        expected.append(min(ratios))
+    assert trade_offs(costs, directions="min").tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("m", [2, 3])
+def test_trade_offs_agree_with_pymoo_where_all_rows_are_neighbours(m):
+    costs = convex(40, m)
+    costs = (costs - costs.min(axis=0)) / (costs.max(axis=0) - costs.min(axis=0)) * 0.05  # all within its radius
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = HighTradeoffPoints()(costs)
+    assert find_outliers_upper_tail(trade_offs(costs, directions="min").numpy()).tolist() == theirs.tolist()
+
+
+def test_trade_offs_do_not_depend_on_units_and_directions():
+    costs = convex(20, 3)
+    found = trade_offs(costs, directions="min")
+    assert torch.equal(trade_offs(-costs), found)
+    assert torch.allclose(trade_offs(costs * [1e-6, -1, 1e9] + 5, directions=["min", "max", "min"]), found, atol=1e-5)
+    assert torch.equal(trade_offs(np.insert(costs, 1, 4.2, axis=1), directions="min"), found)
+
+
+def test_a_dominated_row_costs_nothing_to_leave_and_the_only_one_cannot_be_left():
+    assert trade_offs([[0.0, 1], [1, 0], [1, 1]], directions="min").tolist()[2] == 0
+    assert trade_offs([[1.0, 2]]).tolist() == [math.inf]
+    found = trade_offs([[1.0, 2], [-math.inf, 9], [2, 1]])
+    assert found[1].isnan()
+    assert found[[0, 2]].tolist() == [1, 1]
+
+
+# --- aspirations ----------------------------------------------------------------------------------------------------
+
+ELBOW = [[0.0, 10.0], [1.0, 4.0], [2.0, 2.0], [6.0, 1.0], [10.0, 0.0]]
+
+
+@pytest.mark.parametrize("m", [2, 3])
+def test_achievement_is_that_of_pymoo(m):
+    costs = convex(50, m) * np.arange(1, m + 1)
+    span = costs.max(axis=0) - costs.min(axis=0)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        aspiration, preference = rng.random(m) * np.arange(1, m + 1), rng.dirichlet(np.ones(m))
+        for theirs, ours in ((1 / preference, preference), (np.ones(m), None)):
+            values = ASF().do((costs - aspiration) / span, theirs, utopian_point=np.zeros(m))
+            found = closest_to_aspiration(costs, aspiration, directions="min", preference=ours, augmentation=0)
+            assert found == int(values.argmin())
+
+
+def test_aspirations_lead_to_the_row_that_has_them():
+    for row, point in enumerate(ELBOW):
+        assert closest_to_aspiration(ELBOW, point, directions="min") == row
+    assert closest_to_aspiration(ELBOW, [-1.0, 10], directions="min") == 0  # not to be had in the first: the best there
+    assert closest_to_aspiration(ELBOW, [5.0, 5], directions="min") == 2  # surpassed by several: by this one most
+    turned = np.array(ELBOW) * [1, -1]
+    assert closest_to_aspiration(turned, [5.0, -5], directions=["min", "max"]) == 2
+    constant = np.insert(ELBOW, 1, 4.2, axis=1)
+    assert closest_to_aspiration(constant, [5.0, 9, 5], directions="min") == 2
+    assert closest_to_aspiration([[-math.inf, 5], *ELBOW], [0.0, 10.0]) == 1  # of the finite rows, numbered among all
+    assert closest_to_aspiration([[1.0, 2], [1, 2]], [0.0, 0]) == 0
+
+
+def test_augmentation_keeps_dominated_rows_from_being_chosen():
+    rows = [[0.5, 0.9], [0.5, 0.2], [0.0, 5.0], [1.0, 0.0]]
+    assert closest_to_aspiration(rows, [0.0, 1.0], directions="min", augmentation=0) == 0  # a tie with its better
+    assert closest_to_aspiration(rows, [0.0, 1.0], directions="min") == 1
+
+
+def test_wrong_aspirations_are_refused():
+    with pytest.raises(ValueError, match="`aspiration` should be a list of 2 numbers"):
+        closest_to_aspiration(ELBOW, [1.0])
+    with pytest.raises(ValueError, match="`aspiration` should be finite"):
+        closest_to_aspiration(ELBOW, [1.0, math.inf])
+    with pytest.raises(ValueError, match="`augmentation` should be at least 0"):
+        closest_to_aspiration(ELBOW, [1.0, 1], augmentation=-1.0)
+    with pytest.raises(ValueError, match="sum to 1"):
+        closest_to_aspiration(ELBOW, [1.0, 1], preference=[1, 1])
+    with pytest.raises(ValueError, match=r"`preference` should be one, \[2\]. Found 2"):
+        closest_to_aspiration(ELBOW, [1.0, 1], preference=[[0.5, 0.5], [0, 1]])
+    with pytest.raises(ValueError, match="nothing to choose from"):
+        closest_to_aspiration(np.empty((0, 2)), [1.0, 1])
+
+
+# --- a result's own -------------------------------------------------------------------------------------------------
+
+
+def test_a_result_chooses_from_its_front():
+    words = ["min", "max"]
+    one = result(np.array(ELBOW) * [1, -1], directions=words)
+    assert one.knees().tolist() == [2]
+    assert one.knees(2).tolist() == knee_points(one.objectives, directions=words, count=2).tolist()
+    assert torch.equal(one.trade_offs(), trade_offs(one.objectives, directions=words))
+    assert torch.equal(one.pseudo_weights(), pseudo_weights(one.objectives, directions=words))
+    assert one.nearest([[0.9, 0.1], [0.1, 0.9]]).tolist() == [0, 4]
+    assert one.achieve([6.0, -1.0]) == 3
+    wish = {"preference": [0.9, 0.1], "augmentation": 0.0}
+    assert one.achieve([6.0, 0.0], **wish) == closest_to_aspiration(ELBOW, [6.0, 0.0], directions="min", **wish)
+
+
+def test_a_result_without_a_front_has_nothing_to_choose_from():
+    none = result(np.empty((0, 2)), violating=[[0.5, 0.5]])
+    for choose in (none.knees, none.trade_offs, none.pseudo_weights):
+        with pytest.raises(ValueError, match="Nothing feasible was found, so there is nothing to choose from"):
+            choose()
+    for choose in (none.nearest, none.achieve):
+        with pytest.raises(ValueError, match="nothing to choose from"):
+            choose([0.5, 0.5])
