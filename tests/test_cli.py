@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 import moo
 from moo.benchmarks import load_report, run
+from moo.benchmarks.peers import PEERS
 from moo.benchmarks.reports.rendering import render
 from moo.benchmarks.suites import SUITES
 from moo.cli import app
@@ -206,6 +207,7 @@ def test_options_of_another_type_are_usage_errors(arguments, word):
 REGISTRIES = {
     "problems": PROBLEMS,
     "methods": GENERATORS,
+    "peers": PEERS,
     "suites": SUITES,
     "tuners": TUNERS,
     "indicators": INDICATORS,

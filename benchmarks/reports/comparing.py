@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from moo.benchmarks.reports.material import HOW, Material
-from moo.benchmarks.reports.scores import higher_is_better
+from moo.benchmarks.reports.scores import UNRANKED, higher_is_better
 from moo.benchmarks.reports.tables import Entry, Table, counts, entries, number, probability
 from moo.benchmarks.reports.words import budgets, directions_of, left_out, nowhere_together
 from moo.statistics import (
@@ -85,7 +85,8 @@ def _marked(
     for column, indicator in enumerate(indicators, start=len(row) - len(indicators)):
         all_means = frame["interquartile_mean"][frame["indicator"] == indicator]
         best = all_means.max() if higher_is_better(indicator) else all_means.min()
-        is_best = len(all_means) > 1 and places[indicator] == best and np.isfinite(best)
+        several = len(all_means) > 1 and indicator not in UNRANKED
+        is_best = several and places[indicator] == best and np.isfinite(best)
         plain[column] = Entry(row[column].text, bool(is_best))
     return tuple(plain)
 
@@ -104,6 +105,8 @@ def _interval(runs: Sequence[np.ndarray]) -> tuple[float, float, float]:
 # --------------------------------------------------------------------------------------------------- words
 def _comparable(material: Material, indicator: str) -> tuple[list[str], str]:
     """The problems on which all methods can be compared, or why there are too few."""
+    if indicator in UNRANKED:
+        return [], f"{indicator} is reported, never ranked on."
     if len(material.names) < 2:
         return [], f"One method alone ({material.names[0]}): there is nothing to compare."
     common = material.common

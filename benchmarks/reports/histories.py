@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -58,7 +59,12 @@ def history_from(search: Searched, reference_point: Tensor, earned: float = 0.0)
 
 
 def area(search: Searched, reference_point: Tensor, earned: float = 0.0) -> float:
-    """The mean hypervolume of the front over the budget, in the objectives' units: see `area_under_curve`."""
+    """The mean hypervolume of the front over the budget, in the objectives' units: see `area_under_curve`.
+
+    NaN of an imported search of which only the final front is known.
+    """
+    if not search.record.get("imported_from", {"anytime": True})["anytime"]:
+        return math.nan
     history = history_from(search, reference_point, earned)
     return area_under_curve(
         history["used"], history["hypervolume"], max(search.config["budget"], search.record["used"])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from moo.base import Candidates
+from moo.benchmarks.foreign.shelf import IMPORTED, shelved
 from moo.benchmarks.running.on_disk import cell_folder, read_record
 from moo.benchmarks.running.one_cell import applicable
 from moo.benchmarks.running.plans import read_plans
@@ -152,14 +153,16 @@ class Report:
 
 
 def load_report(folder: str | Path) -> Report:
-    """Read a suite's folder, or one saved search.
+    """Read a suite's folder with what was imported there, imported results alone, or one saved search.
 
     Raises:
-        FileNotFoundError: The folder holds neither.
+        FileNotFoundError: The folder holds none of these.
         DamagedFileError: A file cannot be read; it is named.
     """
     folder = Path(folder)
     if not (folder / "suite.json").exists():
+        if (folder / IMPORTED).is_dir():
+            return Report([Finished.read(cell) for cell in shelved(folder)], [])
         if not (folder / "record.json").exists():
             raise FileNotFoundError(f"{folder} holds neither a suite nor a finished search: run `moo bench` first.")
         return Report([Finished.read(folder)], [])
@@ -171,6 +174,7 @@ def load_report(folder: str | Path) -> Report:
         if combination not in refusals:
             refusals[combination] = applicable(cell)
         _sort(cell, folder, refusals[combination], searches, unfinished)
+    searches += [Finished.read(cell) for cell in shelved(folder)]
     return Report(searches, unfinished)
 
 

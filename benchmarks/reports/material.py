@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from moo.benchmarks.reports.loading import Searched, by_problem
 from moo.benchmarks.reports.references import References, references
-from moo.benchmarks.reports.scores import IN_UNITS, check_measures, higher_is_better, score_against
+from moo.benchmarks.reports.scores import IN_UNITS, UNRANKED, check_measures, higher_is_better, score_against
 from moo.checks import unknown_name
 from moo.statistics import average_ranks
 from moo.statistics.critical import HOWS
 
 TARGETS = (0.5, 0.8, 0.9, 0.95, 0.99)  # shares of the reference hypervolume
+IMPORTED = " (imported)"  # behind the name of a method of another program
 BEST = "best"  # as a control: the method of the best average rank
 HOW = HOWS[0]
 
@@ -44,6 +45,11 @@ class Wish:
 
     def __post_init__(self) -> None:
         check_measures(self.indicators)
+        if self.control == BEST and self.indicators[0] in UNRANKED:
+            raise ValueError(
+                f"`control` can be best only by what is ranked on. The first indicator is {self.indicators[0]!r}: put "
+                "another one first, or name a method."
+            )
         if not self.targets or not all(0 < target <= 1 for target in self.targets):
             raise ValueError(
                 "`targets` should be shares of the reference hypervolume, above 0 and at most 1, as in 0.5,0.9. "
@@ -62,8 +68,8 @@ class Material:
     Attributes:
         groups: Searches by problem.
         contexts: References by problem.
-        scores: One row per search, as `score` gives it, with `name`: the method, and its budget where a method was run
-            with several.
+        scores: One row per search, as `score` gives it, imported methods marked, with `name`: the method, and its
+            budget where a method was run with several.
         distinct: The same without repetitions: a search said in two ways (`"nsga2"` and `"nsga2:population=100"`)
             counts once.
         wish: What was asked.
@@ -81,6 +87,8 @@ class Material:
         groups = by_problem(searches)
         contexts = {problem: references(group) for problem, group in groups.items()}
         scores = score_against(contexts, groups, wish.indicators, times=times)
+        imported = [bool(search.config.get("imported")) for group in groups.values() for search in group]
+        scores["method"] = [m + IMPORTED * mark for m, mark in zip(scores["method"], imported, strict=True)]
         places = [place for group in groups.values() for place in range(len(group))]
         named = scores.assign(name=_names(scores), place=places)
         distinct = named.drop_duplicates(["problem", "method", "budget", "seed"])
@@ -145,12 +153,18 @@ class Material:
             return names[int(np.argmin(average_ranks_of(self, self.wish.indicators[0])))]
         if not wish or wish in names or not names:
             return wish
-        alike = [name for name in names if wish in (name.partition(" @")[0], name.partition(":")[0].partition(" @")[0])]
+        alike = [name for name in names if wish in _shorter(name)]
         if len(alike) > 1:
             raise ValueError(f"`control` should be one method. {wish!r} may be any of {', '.join(alike)}.")
         if not alike:
             raise ValueError(unknown_name("control", wish, [*names, BEST]))
         return alike[0]
+
+
+def _shorter(name: str) -> tuple[str, ...]:
+    """What a method may be called instead: without its budget, without its options, without the mark of imports."""
+    plain = name.partition(" @")[0].removesuffix(IMPORTED)
+    return name.partition(" @")[0], plain, plain.partition(":")[0]
 
 
 def average_ranks_of(material: Material, indicator: str) -> NDArray[np.float64]:

@@ -63,13 +63,14 @@ def references(results: Sequence[Searched]) -> References:
     """The references of one problem's results.
 
     The reference point is the caller's where all results have the same one, else the problem's own, else inferred from
-    the reference set; the reference set is the problem's own front, else the best of all fronts here together.
+    the reference set; the reference set is the problem's own front (`own_front_of`), else the best of all fronts here
+    together.
     """
     config = results[0].config
     directions = config["directions"]
     fronts = torch.cat([turn(result.objectives, directions) for result in results])
     problem = get_problem(config["problem"]) if config["registered"] else None
-    own_front = None if problem is None else problem.reference_front
+    own_front = None if problem is None else own_front_of(problem)
     rows = fronts[non_dominated(fronts)] if own_front is None else turn(torch.as_tensor(own_front), directions)
     point, whose = _reference_point(results, None if problem is None else problem.reference_point, rows)
     source = f"reference point {whose}, "
@@ -97,7 +98,19 @@ def _reference_point(results: Sequence[Searched], own: Any, rows: Tensor) -> tup
 
 def known_front(config: Mapping[str, Any]) -> Tensor | None:
     """The known front of a search's problem, by the search's configuration, or None."""
-    return get_problem(config["problem"]).reference_front if config["registered"] else None
+    return own_front_of(get_problem(config["problem"])) if config["registered"] else None
+
+
+def own_front_of(problem: Any) -> Tensor | None:
+    """The front that a problem names as its reference; of an environment without one, the exact one of its oracle.
+
+    That one is of deterministic policies. Policies that draw their actions can be better than it.
+    """
+    if problem.reference_front is None and problem.kind == "environment" and problem.oracle is not None:
+        front: Tensor = problem.oracle.front
+        return front
+    named: Tensor | None = problem.reference_front
+    return named
 
 
 def describe(problem: str, context: References, directions: Sequence[str]) -> str:

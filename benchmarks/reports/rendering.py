@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 
@@ -141,7 +142,24 @@ def _closing(report: Report, material: Material) -> list[str]:
     """What holds for all tables: references, what differs between searches, what is not finished."""
     directions = {problem: group[0].config["directions"] for problem, group in material.groups.items()}
     lines = [describe(problem, context, directions[problem]) for problem, context in material.contexts.items()]
-    return [*lines, *_mixed_versions(report), *_shortened(report.unfinished)]
+    return [*lines, *_imports(report), *_mixed_versions(report), *_shortened(report.unfinished)]
+
+
+def _imports(report: Report) -> list[str]:
+    """Which methods were imported, how far their values were checked, and what is not known of them."""
+    origins: dict[str, list[dict[str, Any]]] = {}
+    for search in report.searches:
+        if "imported_from" in search.record:
+            origins.setdefault(search.config["method"], []).append(search.record["imported_from"])
+    lines = []
+    for method, known in origins.items():
+        checked = listed(dict.fromkeys(origin["values"] for origin in known), 3)
+        line = f"Imported, not run here: {method} (runs: {len(known)}). Budget stated, not counted; values {checked}."
+        late = sum(not origin["anytime"] for origin in known)
+        if late:
+            line += f" Only the final front is known of {late}: no area, and targets count as reached at the end."
+        lines.append(line)
+    return lines
 
 
 def _mixed_versions(report: Report) -> list[str]:

@@ -15,6 +15,7 @@ from moo.benchmarks.reports.loading import Searched, by_problem, load_report
 from moo.benchmarks.reports.references import References, references
 from moo.benchmarks.suites import format_tuner
 from moo.checks import unknown_name
+from moo.choosing import find_method
 from moo.directions import turn
 from moo.indicators import INDICATORS
 from moo.preferences import grid
@@ -23,6 +24,8 @@ from moo.registry import format_value, resolve
 DEFAULT_INDICATORS = ("hypervolume", "igd_plus")
 AREA = "area"  # the one score that is not of the final front alone
 MEASURES = (AREA, *INDICATORS)
+POLICIES = ("hypervolume", "expected_utility", "maximum_utility_loss", "igd_plus", "sparsity")  # what `policies` means
+UNRANKED = ("sparsity",)  # reported, never ranked on: a front of few bad points can be as dense as one likes
 IN_UNITS = (AREA, "hypervolume")  # in the objectives' units; the others are on scaled objectives
 TIMES = ("wall_seconds", "cpu_seconds")
 
@@ -30,6 +33,11 @@ TIMES = ("wall_seconds", "cpu_seconds")
 def higher_is_better(name: str) -> bool:
     """Whether larger values of a measure are better."""
     return name == AREA or INDICATORS[name].higher_is_better
+
+
+def spelt_out(names: Sequence[str]) -> tuple[str, ...]:
+    """The names with `policies` replaced by what policies are usually reported by."""
+    return tuple(one for name in names for one in (POLICIES if name == "policies" else (name,)))
 
 
 def check_measures(names: Sequence[str]) -> tuple[str, ...]:
@@ -137,9 +145,9 @@ def _measure(name: str, context: References, example: Searched) -> Callable[[Sea
 # --------------------------------------------------------------------------------------------------- names
 def method_label(config: Mapping[str, Any]) -> str:
     """The method with the options that differ from its defaults, and its preferences where some were chosen."""
-    from moo.generators import GENERATORS
-
-    declared = resolve(GENERATORS, config["method"], "method").options
+    if config.get("imported"):
+        return str(config["method"])
+    declared = find_method(config["method"]).options
     changed = {key: value for key, value in config["options"].items() if value != declared[key].default}
     preferences = config["preferences"]
     if preferences != "auto":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from moo.benchmarks.reports.material import BEST, Material
-from moo.benchmarks.reports.scores import higher_is_better
+from moo.benchmarks.reports.scores import UNRANKED, higher_is_better
 from moo.benchmarks.reports.tables import listed
 from moo.statistics import holm, least_rank_sum, oriented, rank_sum
 
@@ -25,7 +25,7 @@ def compared(material: Material, data: pd.DataFrame) -> pd.DataFrame:
     for problem in material.problems:
         others = [name for name in material.names if name != material.control and len(material.rows(problem, name))]
         if others and len(material.rows(problem, material.control)):
-            for indicator in material.wish.indicators:
+            for indicator in (name for name in material.wish.indicators if name not in UNRANKED):
                 signs = _signs(material, problem, others, indicator)
                 found.update({(problem, name, indicator): sign for name, sign in zip(others, signs, strict=True)})
     keys = zip(data["problem"], data["name"], data["indicator"], strict=True)
@@ -61,7 +61,7 @@ def signs_in_words(material: Material, data: pd.DataFrame) -> list[str]:
     missing = [problem for problem in material.problems if not len(material.rows(problem, control))]
     if missing:
         lines.append(f"{control} has not finished on {listed(missing)}: nothing is compared there.")
-    for indicator in wish.indicators:
+    for indicator in (name for name in wish.indicators if name not in UNRANKED):
         parts = []
         for name in (name for name in material.names if name != control):
             tally = Counter(data["sign"][(data["name"] == name) & (data["indicator"] == indicator)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from moo.benchmarks.reports.material import Material, median, quantile
-from moo.benchmarks.reports.scores import TIMES, higher_is_better
+from moo.benchmarks.reports.scores import TIMES, UNRANKED, higher_is_better
 from moo.benchmarks.reports.signs import compared, signs_in_words
 from moo.benchmarks.reports.tables import MISSING, Entry, Table, counts, entries, number
 from moo.benchmarks.reports.words import directions_of
@@ -83,7 +84,9 @@ def spreads(material: Material) -> pd.DataFrame:
 
 
 def _standing(material: Material, problem: str, names: list[str], indicator: str) -> list[dict[str, Any]]:
-    """Rank of each method on a problem, and whether it is the best."""
+    """Rank of each method on a problem, and whether it is the best; NaN and false by what is never ranked on."""
+    if indicator in UNRANKED:
+        return [{"rank": math.nan, "best": False} for _ in names]
     medians = oriented([median(material.runs(problem, name, indicator)) for name in names], higher_is_better(indicator))
     best = (medians == medians.max()) & np.isfinite(medians) & (len(names) > 1)
     return [{"rank": float(rank), "best": bool(one)} for rank, one in zip(rankdata(-medians), best, strict=True)]

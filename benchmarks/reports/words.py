@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moo.benchmarks.reports.material import Material
-from moo.benchmarks.reports.scores import AREA, IN_UNITS, higher_is_better
+from moo.benchmarks.reports.scores import AREA, IN_UNITS, UNRANKED, higher_is_better
 from moo.benchmarks.reports.tables import counts, listed
+from moo.preferences import grid
+
+UTILITIES = ("expected_utility", "maximum_utility_loss")
 
 
 def directions_of(material: Material, units: str = "in the objectives' units") -> list[str]:
     """Which indicators are better when higher, and on what scale they are."""
     names = material.wish.indicators
     higher = [name for name in names if higher_is_better(name)]
-    lower = [name for name in names if name not in higher]
+    lower = [name for name in names if name not in (*higher, *UNRANKED)]
     sides = (("Higher", higher), ("Lower", lower))
     lines = [" ".join(f"{side} is better: {listed(which, 20)}." for side, which in sides if which)]
     large = [name for name in names if name in IN_UNITS]
@@ -22,6 +25,13 @@ def directions_of(material: Material, units: str = "in the objectives' units") -
         lines.append(f"{listed(large)}: {units}.")
     if AREA in names:
         lines.append(f"{AREA}: the mean hypervolume over a search's own budget, from its history.")
+    utilities = [name for name in names if name in UTILITIES]
+    if utilities:
+        counts_ = dict.fromkeys(len(grid(len(group[0].config["directions"]))) for group in material.groups.values())
+        lines.append(f"{listed(utilities)}: utility is linear, over a lattice of {listed(counts_)} preferences.")
+    unranked = [name for name in names if name in UNRANKED]
+    if unranked:
+        lines.append(f"{listed(unranked)}: reported, never ranked on: few points lie as close together as one likes.")
     if scaled:
         lines.append(f"{listed(scaled, 20)}: on objectives scaled so that the reference set spans [0, 1] in each.")
     return lines

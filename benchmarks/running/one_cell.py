@@ -15,6 +15,7 @@ from typing import Any
 from filelock import Timeout
 
 from moo.adapters.encodings import misfit
+from moo.benchmarks.peers import lacking
 from moo.benchmarks.running.listening import listening
 from moo.benchmarks.running.machine import this_machine
 from moo.benchmarks.running.on_disk import (
@@ -32,10 +33,8 @@ from moo.benchmarks.running.on_disk import (
 )
 from moo.benchmarks.running.slots import NONE, Slots
 from moo.benchmarks.suites import Cell, parse_method
-from moo.choosing import find_problem, make_tuner
-from moo.generators import GENERATORS
+from moo.choosing import find_method, find_problem, make_tuner
 from moo.options import resolve_options
-from moo.registry import resolve
 from moo.result import SearchResult
 from moo.search import pareto_search
 from moo.storage import DamagedFileError, read_mapping, write_json
@@ -58,12 +57,18 @@ def applicable(cell: Cell) -> str:
     """
     name, options, preferences = method_of(cell)
     problem = find_problem(cell.problem if isinstance(cell.problem, str) else cell.problem.problem(loaded=False))
-    kind = resolve(GENERATORS, name, "method")
+    kind = find_method(name)
     resolve_options(kind.options, options, f"method {name!r}")
     why_not = misfit(problem, kind)
     if not why_not:
         make_tuner(preferences, problem, name, budget=cell.budget, seed=cell.seed)  # for its checks
     return why_not
+
+
+def not_installed(cell: Cell) -> str:
+    """Which package a cell's method needs and this machine lacks, and how to install it; empty where none."""
+    missing: str = lacking(find_method(method_of(cell)[0]))
+    return missing
 
 
 def device_of(cell: Cell, devices: Mapping[str, str]) -> str:

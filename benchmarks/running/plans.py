@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from moo.benchmarks.foreign.shelf import IMPORTED
 from moo.benchmarks.running.on_disk import DAMAGED, RUNNING, Status, cell_folder
 from moo.benchmarks.suites import Cell, Suite, cells
 from moo.storage import DamagedFileError, read_mapping, write_json
@@ -94,8 +95,8 @@ def _joined(plans: Sequence[Suite], suite: Suite) -> list[Suite]:
 
 
 def _alien(out: Path, suite: Suite) -> bool:
-    """Whether a folder without a mark holds anything but a suite's cells, plots and half-written mark."""
-    own = {cell_folder(cell, out).name for cell in cells(suite)} | {"plots", RUNNING}
+    """Whether a folder without a mark holds anything but a suite's cells, plots, imports and half-written mark."""
+    own = {cell_folder(cell, out).name for cell in cells(suite)} | {"plots", RUNNING, IMPORTED}
     return any(
         path.name.removeprefix(DAMAGED) not in own and not path.match(".suite.json.*.tmp") for path in out.iterdir()
     )

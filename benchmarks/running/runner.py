@@ -21,7 +21,7 @@ from moo.benchmarks.running.on_disk import (
     record_time,
     stored,
 )
-from moo.benchmarks.running.one_cell import Job, applicable
+from moo.benchmarks.running.one_cell import Job, applicable, not_installed
 from moo.benchmarks.running.plans import by_combination, claim, shard_of
 from moo.benchmarks.running.view import View
 from moo.benchmarks.suites import Cell, Suite, cells, find_suite
@@ -87,7 +87,7 @@ def run(
 
 
 def not_applicable(plan: Iterable[Cell]) -> dict[Cell, Status]:
-    """The cells that cannot be run, and why; looked up once for all seeds.
+    """The cells that cannot be run here, and why; looked up once for all seeds.
 
     Raises:
         TypeError, ValueError: Problem, method, tuner or an option is unknown or breaks a rule.
@@ -97,7 +97,7 @@ def not_applicable(plan: Iterable[Cell]) -> dict[Cell, Status]:
     for cell in plan:
         what = (cell.problem, cell.method)
         if what not in known:
-            known[what] = applicable(cell)
+            known[what] = applicable(cell) or not_installed(cell)
         if known[what]:
             refused[cell] = Status(cell, "not applicable", known[what])
     return refused

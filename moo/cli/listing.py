@@ -17,6 +17,7 @@ class Listing(StrEnum):
 
     problems = "problems"
     methods = "methods"
+    peers = "peers"
     suites = "suites"
     tuners = "tuners"
     indicators = "indicators"
@@ -25,6 +26,7 @@ class Listing(StrEnum):
 
 def registries() -> dict[str, dict[str, str]]:
     """Every registry by what it lists: names to `module:attribute`, or to what there is to say of them."""
+    from moo.benchmarks.peers import PEERS
     from moo.benchmarks.suites import SUITES
     from moo.generators import GENERATORS
     from moo.indicators import INDICATORS
@@ -35,6 +37,7 @@ def registries() -> dict[str, dict[str, str]]:
     return {
         "problems": PROBLEMS,
         "methods": GENERATORS,
+        "peers": PEERS,
         "suites": {name: str(suite) for name, suite in SUITES.items()},
         "tuners": TUNERS,
         "indicators": {name: indicator.function for name, indicator in INDICATORS.items()},

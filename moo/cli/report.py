@@ -20,7 +20,11 @@ def command(
     ] = "",
     indicator: Annotated[
         list[str] | None,
-        typer.Option("--indicator", "-i", help="Columns; default hypervolume and igd_plus. area: how soon it is good."),
+        typer.Option(
+            "--indicator",
+            "-i",
+            help="Columns; default hypervolume and igd_plus. area: how soon it is good. policies: the five for these.",
+        ),
     ] = None,
     section: Annotated[
         list[str] | None,
@@ -46,13 +50,13 @@ def command(
     """
     from moo.benchmarks.reports.loading import load_report
     from moo.benchmarks.reports.rendering import render
-    from moo.benchmarks.reports.scores import DEFAULT_INDICATORS
+    from moo.benchmarks.reports.scores import DEFAULT_INDICATORS, spelt_out
     from moo.storage import write_file
 
     with plain_errors():
         text = render(
             load_report(folder),
-            tuple(indicator or DEFAULT_INDICATORS),
+            spelt_out(indicator or DEFAULT_INDICATORS),
             form=form or (ENDINGS.get(out.suffix, "table") if out else "table"),
             sections=section or (),
             control=control,
