@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import json
 import platform
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from moo.archive import CAPACITY, Archive, check_bound
 from moo.base import PROBLEM_KINDS, Candidates, Generator, Problem, Tuner, unsuitable
 from moo.checks import check_count, check_finite_rows, check_matrix, check_vector
 from moo.directions import turn
-from moo.generators import GENERATORS
+from moo.generators import ENROLLED, GENERATORS
 from moo.metered import metered
 from moo.options import resolve_options
 from moo.preferences import check_preferences
@@ -33,7 +34,9 @@ PREFERRED = {"construction": ("mogfn",), "environment": ("c-morl",), "text": ("p
 
 
 def find_problem(problem: Any, **of_a_function: Any) -> Problem:
-    """A registered name with options, a problem object, or a function with its space and directions.
+    """A registered name with options, a problem object, a function with its space and directions, or an environment.
+
+    Environments are Gymnasium's: an id with options, an object, or a function without arguments that makes one.
 
     Args:
         problem: Which.
@@ -47,6 +50,10 @@ def find_problem(problem: Any, **of_a_function: Any) -> Problem:
     if isinstance(problem, type):
         raise TypeError(f"`problem` should be an instance. {problem.__name__} is a class: make one of it first.")
     found: Any = get_problem(problem) if isinstance(problem, str) else adopt(problem)
+    if not hasattr(found, "kind") and callable(found) and makes_environments(found):
+        from moo.adapters.gymnasium import FromGymnasium
+
+        found = FromGymnasium(found)
     if not hasattr(found, "kind") and callable(found):
         given = {name: value for name, value in of_a_function.items() if value is not None}
         found = CallableProblem(found, given.pop("space", None), given.pop("directions", None), **given)
@@ -72,7 +79,7 @@ def find_problem(problem: Any, **of_a_function: Any) -> Problem:
 
 
 def adopt(problem: Any) -> Any:
-    """A problem of pymoo or BoTorch as ours, told by its classes' modules; anything else as it is."""
+    """A problem of pymoo, BoTorch or Gymnasium as ours, told by its classes' modules; anything else as it is."""
     homes = [kind.__module__ for kind in type(problem).__mro__]
     if "pymoo.core.problem" in homes:
         from moo.adapters.pymoo import FromPymoo
@@ -82,7 +89,28 @@ def adopt(problem: Any) -> Any:
         from moo.adapters.botorch import FromBotorch
 
         return FromBotorch(problem)
+    if "gymnasium.core" in homes:
+        from moo.adapters.gymnasium import FromGymnasium
+
+        return FromGymnasium(problem)
     return problem
+
+
+def makes_environments(function: Callable[..., Any]) -> bool:
+    """Whether a function takes no arguments, so that it can only be one that makes environments."""
+    try:
+        return not inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some functions of C do not say
+        return False
+
+
+def find_method(name: str) -> Any:
+    """The class of a method: a registered one, or a peer that `moo.benchmarks.peers` has enrolled.
+
+    Raises:
+        ValueError: The name is unknown; the registered ones are listed.
+    """
+    return resolve(ENROLLED if name in ENROLLED else GENERATORS, name, "method")
 
 
 def fitting_methods(problem: Problem, fits: Callable[[Any, Problem], str] = unsuitable) -> list[str]:
@@ -96,7 +124,7 @@ def through(problem: Problem, method: str) -> Problem:
     Raises:
         ValueError: Neither; the message says why, and which methods take the problem.
     """
-    kind = resolve(GENERATORS, method, "method")
+    kind = find_method(method)
     why_not = misfit(problem, kind)
     if why_not:
         fits = ", ".join(fitting_methods(problem, lambda other, it: misfit(it, other))) or "none so far"
@@ -113,7 +141,7 @@ def choose_method(method: str, problem: Problem, budget: int) -> tuple[str, str]
         ValueError: It is unknown, or none takes the problem.
     """
     if method != "auto":
-        resolve(GENERATORS, method, "method")
+        find_method(method)
         return method, ""
     wanted: tuple[str, ...] = PREFERRED.get(problem.kind, ())
     if problem.kind == "vector":
@@ -136,7 +164,7 @@ def make_tuner(preferences: Any, problem: Problem, method: str, *, budget: int, 
         ValueError: The method takes no preferences and some were given, the name is unknown, or a row lies off the
             simplex.
     """
-    kind = resolve(GENERATORS, method, "method")
+    kind = find_method(method)
     automatic = isinstance(preferences, str) and preferences == "auto"
     if not kind.uses_preferences and not automatic:
         raise ValueError(
@@ -218,7 +246,7 @@ def set_up(
     seed = check_count("seed", seed, high=2**32 - 1, low=0)  # what every library below takes
     m, space = found.num_objectives, getattr(found, "space", None)
     name, choice = choose_method(method, found, budget)
-    kind = resolve(GENERATORS, name, "method")
+    kind = find_method(name)
     checked = resolve_options(kind.options, options, f"method {name!r}")
     device = choose_device(device)
     tuner, tuner_name = make_tuner(preferences, found, name, budget=budget, seed=seed)
@@ -257,7 +285,7 @@ def set_up(
         "archive_bound": None if bound == "crowding" else bound,
         "seed": seed,
         "device": device,
-        "versions": versions(),
+        "versions": versions(*getattr(kind, "requires", {}).values()) | getattr(found, "versions", {}),
     }
     plain: dict[str, Any] = json.loads(json.dumps(config))  # as it will be read back, tuples being lists
     archive = Archive(solution_shape(found), found.num_objectives, capacity, bound)
@@ -290,7 +318,7 @@ def rebuild_generator(folder: Path, config: Mapping[str, Any], state: Any, probl
     met = through(found, config["method"])
     meter = metered(met, config["budget"], config["seed"], reference_point=config["reference_point"])
     known = known_points(config["initial"], found)
-    kind = resolve(GENERATORS, config["method"], "method")
+    kind = find_method(config["method"])
     fixed = {"budget": config["budget"], "seed": config["seed"], "device": choose_device("auto")}
     fixed["initial"] = known if met is found else None
     generator: Generator = kind(meter, **fixed, **config["options"])
@@ -316,9 +344,9 @@ def choose_device(device: str) -> str:
 
 
 @functools.cache
-def versions() -> dict[str, str]:
-    """Of everything that a result can depend on."""
-    packages = ("moo-suite", "torch", "numpy", "scipy", "pymoo", "moocore", "botorch")
+def versions(*further: str) -> dict[str, str]:
+    """Of everything that a result can depend on, and of further packages."""
+    packages = ("moo-suite", "torch", "numpy", "scipy", "pymoo", "moocore", "botorch", *further)
     found = {"python": platform.python_version()}
     for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -49,8 +49,10 @@ def pareto_search(
     """Search for the Pareto front of a problem.
 
     Args:
-        problem: A registered name with options (`"dtlz2:dim=6,num_objectives=3"`), a problem object, or a function of
-            one row `[d]` or of rows `[n, d]` (numpy arrays), together with `space` and `directions`.
+        problem: A registered name with options (`"dtlz2:dim=6,num_objectives=3"`), a problem object, a function of
+            one row `[d]` or of rows `[n, d]` (numpy arrays), together with `space` and `directions`; or an environment
+            of MO-Gymnasium: its id with options (`"mo-hopper-v5:max_steps=500"`), an object, or a function without
+            arguments that makes one.
         method: A registered method, or `"auto"`: chosen by kind of problem, objectives and budget.
         budget: What may be spent, in the problem's unit (evaluations, transitions, completions), training included.
         space: Of a function: a `Space`, or a list of columns or `(low, high)` bounds.
@@ -112,6 +114,7 @@ def pareto_search(
     if config["encoding"]:
         say(f"{config['method']} meets {config['problem']} encoded as a {config['encoding']} problem.", shown=progress)
     with contextlib.ExitStack() as stack:
+        stack.callback(getattr(metered, "close", lambda: None))  # processes of an environment
         store = None
         if checkpoint is not None:
             store = stack.enter_context(Checkpoint(checkpoint, config))

@@ -1,7 +1,8 @@
 """How fast the native environments step, beside MO-Gymnasium's own, and stacked policies train, beside a loop.
 
 `python -m moo.benchmarks.perf.environments` prints all cases. MO-Gymnasium comes with the extra `control`; it is
-stepped one copy at a time, as it offers, without rendering.
+stepped one copy at a time, as it offers, without rendering. `python -m moo.benchmarks.perf.environments control` prints
+how fast simulated bodies are stepped through the adapter, beside a plain loop and Gymnasium's own processes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -199,7 +201,83 @@ def training_speed(*, quick: bool) -> Measurement:
     )
 
 
+# --------------------------------------------------------------------------------------------------- simulated bodies
+BODY = "mo-hopper-2obj-v5"
+BODIES = 16
+
+
+def adapter_per_second(workers: int, copies: int, steps: int) -> float:
+    """Steps per second of wall clock through the adapter, with observations; copies that have ended begin anew."""
+    problem: Any = get_problem(BODY, workers=workers)
+    stream = torch_generator(SEED, "actions")
+    state, low, high = problem.reset(copies, stream), problem.action_space.lower, problem.action_space.upper
+    problem.observe(state)
+    start = time.perf_counter()
+    for _ in range(steps):
+        actions = low + (high - low) * torch.rand(copies, len(low), generator=stream)
+        state, _, terminated, truncated = problem.step(state, actions)
+        ended = terminated | truncated
+        if ended.any():
+            state = torch.where(ended[:, None], problem.reset(copies, stream), state)
+        problem.observe(state)
+    seconds = time.perf_counter() - start
+    problem.close()
+    return copies * steps / seconds
+
+
+def loop_per_second(copies: int, steps: int) -> float:
+    """The same by a loop over MO-Gymnasium's environments."""
+    module: Any = importlib.import_module("mo_gymnasium")
+    envs: list[Any] = [module.make(BODY) for _ in range(copies)]
+    for number, env in enumerate(envs):
+        env.reset(seed=SEED + number)
+        env.action_space.seed(SEED + number)
+    start = time.perf_counter()
+    for _ in range(steps):
+        for env in envs:
+            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            if terminated or truncated:
+                env.reset()
+    return copies * steps / (time.perf_counter() - start)
+
+
+def asynchronous_per_second(copies: int, steps: int) -> float:
+    """The same by Gymnasium's processes, one for each copy; rewards are weighed there, since it takes no vectors."""
+    module: Any = importlib.import_module("mo_gymnasium")
+    vector: Any = importlib.import_module("gymnasium").vector
+    wrapped: Any = importlib.import_module("mo_gymnasium.wrappers").LinearReward
+    envs = vector.AsyncVectorEnv([lambda: wrapped(module.make(BODY)) for _ in range(copies)])
+    envs.reset(seed=SEED)
+    envs.action_space.seed(SEED)
+    envs.step(envs.action_space.sample())
+    start = time.perf_counter()
+    for _ in range(steps):
+        envs.step(envs.action_space.sample())
+    seconds = time.perf_counter() - start
+    envs.close()
+    return copies * steps / seconds
+
+
+def control_speeds(*, quick: bool) -> dict[str, float]:
+    """Steps of `BODY` per second, `BODIES` copies, by wall clock: medians over rounds, all ways in turn."""
+    steps = 5 if quick else 250
+    ways: dict[str, Callable[[], float]] = {
+        "a loop over environments": lambda: loop_per_second(BODIES, steps),
+        "Gymnasium's AsyncVectorEnv, weighed rewards": lambda: asynchronous_per_second(BODIES, steps),
+        "ours, in this process": lambda: adapter_per_second(0, BODIES, steps),
+        "ours, 1 process": lambda: adapter_per_second(1, BODIES, steps),
+        "ours, 2 processes": lambda: adapter_per_second(2, BODIES, steps),
+    }
+    with one_thread():
+        found = [{way: measure() for way, measure in ways.items()} for _ in range(1 if quick else ROUNDS)]
+    return {way: statistics.median(each[way] for each in found) for way in ways}
+
+
 if __name__ == "__main__":
-    for claim in (environment_speed, training_speed):
-        measured = claim(quick=False)
-        print(measured.median, measured.verdict, sep="\n")
+    if sys.argv[1:] == ["control"]:
+        for way, speed in control_speeds(quick=False).items():
+            print(f"{way}: {speed:.0f} steps a second")
+    else:
+        for claim in (environment_speed, training_speed):
+            measured = claim(quick=False)
+            print(measured.median, measured.verdict, sep="\n")

@@ -1,16 +1,20 @@
 """What policies are found on environments whose exact fronts are known, at a stated number of transitions.
 
 `python -m moo.benchmarks.perf.morl_quality deep-sea-treasure minecart` prints the figures of these tasks for seeds 0
-and 1; `TASKS` has the names. Fronts of methods whose policies draw their actions are those of the final re-evaluation.
+and 1; `TASKS` has the names. `--seeds 1000 --folder runs` measures other seeds and keeps checkpoints, so that the same
+call goes on where it was stopped, and prints how far it has come. Fronts of methods whose policies draw their actions
+are those of the final re-evaluation.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import json
 import statistics
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -21,9 +25,13 @@ from moo.indicators.utility import expected_utility, maximum_utility_loss
 from moo.indicators.volume import hypervolume
 from moo.preferences import grid
 from moo.problems import get_problem
+from moo.result import SearchResult
 from moo.search import pareto_search
 
 EACH = 5  # seeds
+HOPPER = "mo-hopper-2obj-v5:max_steps=500"  # gamma .99 and reference point (-100, -100) are the problem's own
+CONTROL = {"copies": 16, "steps": 128, "epochs": 10, "minibatches": 8, "learning_rate": 5e-4, "entropy": 0.0}
+SHOWN = 20  # lines about a run that is under way
 
 
 class Task(NamedTuple):
@@ -74,6 +82,17 @@ TASKS = {
         | {"exploration": "uniform", "share": 0.1, "episodes": 5},
         ((0.5, 0.5, 0.0), (0.8, 0.2, 0.0), (0.2, 0.8, 0.0), (0.65, 0.35, 0.0), (0.35, 0.65, 0.0), (0.4, 0.4, 0.2)),
     ),
+    "hopper": Task(
+        HOPPER,
+        "c-morl",
+        1_500_000,
+        {**CONTROL, "policies": 1, "first_stage": 0.5, "selected": 3, "updates": 20, "beta": 0.7, "episodes": 5}
+        | {"evaluation": 0.1},
+        ((0.5, 0.5),),
+    ),
+    "hopper, ppo-preference": Task(
+        HOPPER, "ppo-preference", 1_500_000, {**CONTROL, "interval": 40, "evaluated": 11, "episodes": 3}
+    ),
     "building, morl-d": Task("building", "morl-d", 60_000, {"policies": 6, "copies": 2, "updates": 8}),
     "building, c-morl": Task("building", "c-morl", 60_000, {"policies": 6, "selected": 3}),
     "building, ppo-preference": Task(
@@ -82,16 +101,20 @@ TASKS = {
 }
 
 
-def learned(name: str, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+def learned(name: str, seeds: tuple[int, ...], folder: Path | None = None) -> list[dict[str, Any]]:
     """The figures of each seed; seeds run side by side, one core each."""
     found: list[dict[str, Any]] = Parallel(n_jobs=min(cpu_count(), len(seeds)))(
-        delayed(figures)(name, seed) for seed in seeds
+        delayed(figures)(name, seed, folder) for seed in seeds
     )
     return found
 
 
-def figures(name: str, seed: int) -> dict[str, Any]:
-    """Learn a task: hypervolume and utility of the front and of the finals, transitions and CPU seconds."""
+def figures(name: str, seed: int, folder: Path | None = None) -> dict[str, Any]:
+    """Learn a task: hypervolume and utility of the front and of the finals, transitions and CPU seconds.
+
+    With a folder the run is kept there and goes on where it stopped; the seconds are then those since. It says now and
+    then how far it has come, by hypervolumes as observed, luck included.
+    """
     torch.set_num_threads(1)
     task, started = TASKS[name], time.process_time()
     preferences: Any = "auto" if task.preferences is None else torch.tensor(task.preferences)
@@ -104,6 +127,8 @@ def figures(name: str, seed: int) -> dict[str, Any]:
         options=dict(task.options),
         device="cpu",
         progress=False,
+        checkpoint=None if folder is None else folder / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}",
+        callback=None if folder is None else _shown(task.budget, started),
     )
     seconds = time.process_time() - started
     problem: Any = get_problem(task.problem)
@@ -125,6 +150,21 @@ def figures(name: str, seed: int) -> dict[str, Any]:
     best = history[history[:, 1] >= (1 - 1e-6) * history[:, 1].max()]
     found["reached_at"] = int(best[0, 0])
     return found
+
+
+def _shown(budget: int, started: float) -> Callable[[SearchResult], None]:
+    """Prints how far a run has come, now and then."""
+    last = 0
+
+    def show(result: SearchResult) -> None:
+        nonlocal last
+        used = result.record["used"]
+        if used - last >= budget / SHOWN:
+            last = used
+            volume, seconds = result.record["hypervolume"], time.process_time() - started
+            print(f"{used} transitions, hypervolume {volume:.6g}, {seconds:.0f} CPU seconds", flush=True)
+
+    return show
 
 
 # --------------------------------------------------------------------------------------------------- claims
@@ -212,12 +252,25 @@ def minecart(*, quick: bool) -> Measurement:
     return _judge(learned("minecart", _seeds(quick)), "front", "hypervolume", 77.7, float("inf"))
 
 
-def hopper(*, quick: bool) -> Measurement:  # noqa: ARG001
-    """Continuous control, which needs MO-Gymnasium's environments in processes."""
-    return Measurement(None, "", "", [], "the adapter to MO-Gymnasium's environments does not exist yet")
+def hopper(*, quick: bool) -> Measurement:
+    """The hopper of MuJoCo with two objectives, episodes of 500 steps."""
+    missing = [package for package in ("mo_gymnasium", "mujoco") if importlib.util.find_spec(package) is None]
+    if missing:
+        return Measurement(None, "", "", [], f"{' and '.join(missing)} not installed: pip install 'moo-suite[control]'")
+    return _judge(learned("hopper", _seeds(quick)), "front", "hypervolume", 1.2e5, float("inf"))
+
+
+def main() -> None:
+    """Print the figures of the tasks named on the command line."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("tasks", nargs="*", choices=[*TASKS, []], help="which; else all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--folder", type=Path, help="where runs are kept, to go on with")
+    said = parser.parse_args()
+    for name in said.tasks or TASKS:
+        for run in learned(name, tuple(said.seeds), said.folder):
+            print(name, json.dumps(run))
 
 
 if __name__ == "__main__":
-    for task_name in sys.argv[1:] or TASKS:
-        for run in learned(task_name, (0, 1)):
-            print(task_name, json.dumps(run))
+    main()

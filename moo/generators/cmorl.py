@@ -14,7 +14,7 @@ from moo.dominance import crowding_distance, non_dominated
 from moo.metered import Metered, MeteredEnvironment
 from moo.options import Option
 from moo.rl.constrained import Task, interior_point, trust_region
-from moo.rl.policies import act_rows
+from moo.rl.policies import LEARNING, act_rows
 from moo.rl.ppo import PPO_OPTIONS, Batch, Trainer, placed, towards
 from moo.rl.rollouts import evaluate_policies
 from moo.seeding import torch_generator
@@ -259,7 +259,7 @@ class CMORL:
 
 def _actors(candidates: Candidates) -> Candidates:
     """Policies without what only learning needs."""
-    dropped = ("parameters.critic", "parameters.scale", "extended")
+    dropped = (*(f"parameters.{name}" for name in LEARNING), "extended")
     extras = {name: column for name, column in candidates.extras.items() if not name.startswith(dropped)}
     return Candidates(candidates.solutions, candidates.objectives, candidates.preferences, extras)
 

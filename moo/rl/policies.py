@@ -17,12 +17,19 @@ from moo.base import Candidates
 from moo.space import Space
 
 MOST_LEVELS = 64  # of a whole-number column that is shown one-hot
+LEARNING = ("critic", "scale", "count")  # what of a policy only learning needs
+WIDEST = 1e5  # a real column with a bound beyond this has no range to speak of
 
 
 class Observer:
     """Observations as networks take them, `[n, inputs]` in float32.
 
-    Categorical columns and whole numbers of at most 64 levels are one-hot; the others are scaled to [-1, 1].
+    Categorical columns and whole numbers of at most 64 levels are one-hot; the others are scaled to [-1, 1], but for
+    those whose bounds say nothing (`WIDEST`), which are shown as they are.
+
+    Attributes:
+        inputs: How many columns these are.
+        unscaled: Whether some are shown as they are.
     """
 
     def __init__(self, space: Space) -> None:
@@ -33,7 +40,10 @@ class Observer:
         self._scaled = [i for i, flag in enumerate(hot) if not flag]
         firsts = torch.tensor([0, *(sizes[i] for i in self._hot)]).cumsum(0)
         self._first, self._levels = firsts[:-1], int(firsts[-1])
-        self._lower, self._upper = space.lower, space.upper
+        wide = torch.maximum(space.lower.abs(), space.upper.abs()) >= WIDEST
+        wide &= torch.tensor([column.kind == "real" for column in space.columns])
+        self.unscaled = bool(wide.any())
+        self._lower, self._upper = torch.where(wide, -1.0, space.lower), torch.where(wide, 1.0, space.upper)
         self.inputs = self._levels + len(self._scaled)
 
     def __call__(self, observations: Tensor) -> Tensor:
@@ -139,6 +149,8 @@ class ActorCritic(nn.Module):
         hidden: Units of a layer.
         layers: Hidden ones.
         generator: Of the first weights.
+        standardised: So many of the first columns of inputs the networks see by the mean and spread of what their
+            policy has seen so far.
 
     Attributes:
         policies: How many.
@@ -154,6 +166,7 @@ class ActorCritic(nn.Module):
         hidden: int,
         layers: int,
         generator: torch.Generator,
+        standardised: int = 0,
     ) -> None:
         super().__init__()
         self.policies = policies
@@ -165,15 +178,51 @@ class ActorCritic(nn.Module):
         self.log_std = None if discrete else nn.Parameter(torch.zeros(policies, 1, outputs))
         self.scale: Tensor
         self.register_buffer("scale", torch.ones(policies, 1, values))
+        self.centre: Tensor | None
+        self.variance: Tensor
+        self.count: Tensor
+        first = torch.zeros(policies, 1, standardised, dtype=torch.float64) if standardised else None
+        self.register_buffer("centre", first)
+        if first is not None:
+            self.register_buffer("variance", torch.ones_like(first))
+            self.register_buffer("count", torch.zeros(policies, 1, 1, dtype=torch.float64))
 
     def law(self, inputs: Tensor, mask: Tensor | None) -> Law:
         """The laws of actions at inputs `[p, n, i]`, of `mask [p, n, a]` legal ones or None."""
-        return law_of(self.actor(inputs), mask, self.log_std)
+        return law_of(self.actor(self._shown(inputs)), mask, self.log_std)
 
     def values(self, inputs: Tensor) -> Tensor:
         """Expected returns, `[p, n, values]`."""
-        estimates: Tensor = self.critic(inputs) * self.scale
+        return self.scaled_values(inputs) * self.scale
+
+    def scaled_values(self, inputs: Tensor) -> Tensor:
+        """Expected returns in units of `scale`."""
+        estimates: Tensor = self.critic(self._shown(inputs))
         return estimates
+
+    def _shown(self, inputs: Tensor) -> Tensor:
+        return inputs if self.centre is None else by_mean_and_spread(inputs, self.centre, self.variance)
+
+    def see(self, inputs: Tensor, live: Tensor) -> None:
+        """Take inputs `[p, b, i]`, those that are `live [p, b]`, into what the networks standardise by.
+
+        That changes what policies do. So it is done between an update and the next window, never within one.
+
+        Source: Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance", for the joint variance.
+        """
+        if self.centre is None:
+            return
+        rows, lives = inputs[:, :, : self.centre.shape[2]].to(self.centre), live[..., None].to(self.centre)
+        count = lives.sum(dim=1, keepdim=True)
+        mean = (rows * lives).sum(dim=1, keepdim=True) / count.clamp(min=1)
+        squares = ((rows - mean).square() * lives).sum(dim=1, keepdim=True)
+        total = (self.count + count).clamp(min=1)
+        gap = mean - self.centre
+        before = torch.where(self.count > 0, self.variance * self.count, 0.0)
+        variance = (before + squares + gap.square() * self.count * count / total) / total
+        self.variance.copy_(torch.where(self.count + count > 0, variance, self.variance))
+        self.centre.add_(gap * count / total)
+        self.count.add_(count)
 
     def rescale(self, scale: Tensor) -> None:
         """Change the unit of the critics' outputs, and keep what they say.
@@ -187,13 +236,20 @@ class ActorCritic(nn.Module):
 
     def rows(self, which: Tensor | None = None, *, actor_alone: bool = False) -> dict[str, Tensor]:
         """Copies of what policies `which` (None: all) consist of, by name, each `[k, ...]`."""
-        left_out = ("critic", "scale") if actor_alone else ()
+        left_out = LEARNING if actor_alone else ()
         kept = {name: part for name, part in self.state_dict().items() if not name.startswith(left_out)}
         return {name: part.clone() if which is None else part[which].clone() for name, part in kept.items()}
 
     def load_rows(self, rows: Mapping[str, Tensor]) -> None:
         """Take over what as many policies consist of."""
         self.load_state_dict(dict(rows))
+
+
+def by_mean_and_spread(inputs: Tensor, centre: Tensor, variance: Tensor) -> Tensor:
+    """Inputs `[p, n, i]` whose first columns, as many as `centre [p, 1, k]` has, are standardised and cut to 10."""
+    k, spread = centre.shape[2], (variance + 1e-8).sqrt()
+    first = ((inputs[:, :, :k] - centre.to(inputs)) / spread.to(inputs)).clamp(-10, 10)
+    return first if k == inputs.shape[2] else torch.cat([first, inputs[:, :, k:]], dim=2)
 
 
 def law_of(logits: Tensor, mask: Tensor | None, log_std: Tensor | None) -> Law:
@@ -229,6 +285,8 @@ def act_rows(
     weights, biases = ([parameters(f"actor.{kind}.{i}") for i in range(layers)] for kind in ("weights", "biases"))
     log_std = parameters("log_std") if "parameters.log_std" in rows else None
     inputs = observer(observations).reshape(groups, each, -1)
+    if "parameters.centre" in rows:
+        inputs = by_mean_and_spread(inputs, parameters("centre"), parameters("variance"))
     legal = None if mask is None else mask.reshape(groups, each, -1)
     law = law_of(stacked(weights, biases, inputs), legal, log_std)
     actions = law.draw(generator)

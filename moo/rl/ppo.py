@@ -37,6 +37,11 @@ PPO_OPTIONS: dict[str, Option] = {
     "layers": Option(2, low=1, high=8, help="hidden layers"),
     "exploration": Option("uniform", choices=EXPLORATIONS[:-1], help="which actions explore, if they are discrete"),
     "share": Option(0.2, low=0.0, high=0.9, tuned=(0.0, 0.5), help="of actions that explore; ratios correct for them"),
+    "standardise": Option(
+        "auto",
+        choices=("auto", "always", "never"),
+        help="observations by their running mean and spread; auto: where their range is unknown",
+    ),
     "bonus": Option(0.0, low=0.0, high=1e3, help="reward b / sqrt(visits) for what was rarely done; small problems"),
 }
 
@@ -104,8 +109,10 @@ class Trainer:
         self.observer = Observer(problem.observation_space)
         self.rewarded = problem.num_objectives + (said.bonus > 0)
         inputs = self.observer.inputs + conditions
-        shape = (said.hidden, said.layers)
-        self.net = ActorCritic(policies, inputs, problem.action_space, self.rewarded, *shape, stream).to(self.device)
+        unknown = said.standardise == "auto" and self.observer.unscaled
+        first = self.observer.inputs if unknown or said.standardise == "always" else 0
+        shape = (policies, inputs, problem.action_space, self.rewarded, said.hidden, said.layers)
+        self.net = ActorCritic(*shape, stream, standardised=first).to(self.device)
         self.adam = torch.optim.Adam(self.net.parameters(), lr=said.learning_rate, eps=1e-5)
         self._collector = Collector(problem, policies * copies, self.device)
         self._discrete = self.net.log_std is None
@@ -225,7 +232,7 @@ class Trainer:
             for rows in order.tensor_split(min(said.minibatches, len(order))):
                 inputs, live = batch.inputs[:, rows], active[:, rows]
                 count = live.sum(dim=1).clamp(min=1)
-                misses = ((net.critic(inputs) - goals[:, rows]).square().sum(dim=2) * live).sum(dim=1) / count
+                misses = ((net.scaled_values(inputs) - goals[:, rows]).square().sum(dim=2) * live).sum(dim=1) / count
                 loss = 0.5 * misses
                 if objective is not None:
                     law = net.law(inputs, None if batch.masks is None else batch.masks[:, rows])
@@ -233,9 +240,10 @@ class Trainer:
                     entropy = (law.entropy() * live).sum(dim=1) / count
                     loss = loss - objective(ratios, rows) - said.entropy * entropy
                 self.adam.zero_grad()
-                loss.sum().backward()
+                loss.sum().backward()  # type: ignore[no-untyped-call]
                 clip_each(parameters, said.longest)
                 self.adam.step()
+        net.see(batch.inputs, active > 0)
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from moo.rl.policies import StackedMLP
 from moo.search import pareto_search
 from moo.seeding import torch_generator
 
+RUN = {"seed": 1, "seconds": 2.0, "used": 9, "used_apart": 8, "reached_at": 7}
+
 
 def test_the_loop_and_the_stack_train_the_same_networks():
     stacked = StackedMLP(3, [4, 8, 2], 1.0, torch_generator(0, "networks"))
@@ -38,6 +40,35 @@ def test_every_environment_with_a_bar_is_timed():
     assert environments.ours_per_second("fruit-tree", 2) > 0
     for name in environments.BARS:
         assert get_problem(name).action_space.size > 1
+
+
+def test_bodies_are_stepped_in_every_way(monkeypatch):
+    pytest.importorskip("mujoco", reason="pip install 'moo-suite[control]'")
+    monkeypatch.setattr(environments, "BODIES", 2)
+    found = environments.control_speeds(quick=True)
+    assert len(found) == 5
+    assert all(speed > 0 for speed in found.values())
+
+
+def test_a_run_in_a_folder_goes_on_and_says_how_far_it_has_come(monkeypatch, tmp_path, capsys):
+    task = morl_quality.Task("fruit-tree:depth=5", "tabular", 4000, {"learner": "pareto"})
+    monkeypatch.setitem(morl_quality.TASKS, "small, kept", task)
+    first = morl_quality.figures("small, kept", 3, tmp_path)
+    assert "transitions, hypervolume" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["small-kept-3"]
+    again = morl_quality.figures("small, kept", 3, tmp_path)
+    assert not capsys.readouterr().out  # nothing was left to do
+    assert again["finals"] == first["finals"]
+
+
+def test_the_hopper_is_measured_where_mujoco_is(monkeypatch):
+    monkeypatch.setattr(morl_quality, "learned", lambda name, seeds: [{**RUN, "front": {"hypervolume": 1.3e5}}])
+    monkeypatch.setattr(morl_quality.importlib.util, "find_spec", lambda name: name)
+    assert morl_quality.hopper(quick=True).met
+    monkeypatch.setattr(morl_quality.importlib.util, "find_spec", lambda name: None)
+    missing = morl_quality.hopper(quick=True)
+    assert missing.met is None
+    assert "mo_gymnasium and mujoco not installed" in missing.shortfall
 
 
 def test_figures_are_those_of_the_search(monkeypatch):

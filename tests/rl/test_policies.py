@@ -69,6 +69,14 @@ def test_real_columns_and_whole_numbers_of_many_levels_are_scaled_to_minus_one_a
     assert shown.dtype == torch.float32
 
 
+def test_real_columns_without_a_range_to_speak_of_are_shown_as_they_are():
+    observer = Observer(Space((real(-1e6, 1e6, "a"), real(0, 4, "b"), real(0, 1e6, "c"))))
+    assert observer.unscaled
+    assert not Observer(Space((real(-10, 10, "a"), integer(0, 200_000, "b")))).unscaled
+    shown = observer(torch.tensor([[-7.5, 1.0, 3.0]]))
+    assert shown[0].tolist() == pytest.approx([-7.5, -0.5, 3.0])
+
+
 def test_64_levels_are_one_hot_and_any_number_of_categories():
     assert Observer(Space((integer(1, 64),))).inputs == 64
     assert Observer(Space((categorical(range(100)),))).inputs == 100
@@ -370,3 +378,57 @@ def test_parameters_without_a_gradient_are_passed_over_when_clipping():
     clip_each([unused, used], 1.0)
     assert unused.grad is None
     assert torch.allclose(used.grad, torch.tensor([[0.6, 0, 0.8], [0.3, 0, 0.4]]), rtol=0, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------ standardised inputs
+def a_standardised(seed=0):
+    return ActorCritic(POLICIES, INPUTS, CONTINUOUS, 2, 8, 1, torch_generator(seed, "nets"), standardised=3)
+
+
+def test_what_was_seen_in_parts_is_what_was_seen_at_once():
+    net, parts = a_standardised(), [5 + 3 * normal(POLICIES, rows, INPUTS, seed=rows) for rows in (4, 9, 1)]
+    lives = [torch.rand(part.shape[:2], generator=torch.Generator().manual_seed(3)) < 0.7 for part in parts]
+    lives[2][:] = False
+    for part, live in zip(parts, lives, strict=True):
+        net.see(part, live)
+    for policy in range(POLICIES):
+        kept = torch.cat([part[policy][live[policy]] for part, live in zip(parts, lives, strict=True)])[:, :3].double()
+        torch.testing.assert_close(net.centre[policy, 0], kept.mean(dim=0))
+        torch.testing.assert_close(net.variance[policy, 0], kept.var(dim=0, correction=0))
+        assert net.count[policy].item() == len(kept)
+
+
+def test_networks_see_the_first_columns_by_mean_and_spread_cut_to_ten():
+    net, inputs = a_standardised(), normal(POLICIES, 6, INPUTS)
+    plain = ActorCritic(POLICIES, INPUTS, CONTINUOUS, 2, 8, 1, torch_generator(0, "nets"))
+    torch.testing.assert_close(net.law(inputs, None).logits, plain.law(inputs, None).logits)  # nothing seen so far
+    net.see(4 + 2 * normal(POLICIES, 200, INPUTS, seed=1), torch.ones(POLICIES, 200))
+    inputs[0, 0, 1] = 1e6
+    shown = inputs.clone()
+    shown[..., :3] = ((inputs[..., :3] - net.centre) / net.variance.sqrt()).clamp(-10, 10)
+    assert shown[0, 0, 1] == 10
+    torch.testing.assert_close(net.law(inputs, None).logits, plain.law(shown, None).logits)
+    torch.testing.assert_close(net.values(inputs), plain.values(shown))
+
+
+def test_candidates_act_by_what_their_policy_has_seen():
+    net = ActorCritic(POLICIES, 3, CONTINUOUS, 2, 8, 1, torch_generator(0, "nets"), standardised=3)
+    net.see(torch.arange(POLICIES)[:, None, None] + normal(POLICIES, 50, 3), torch.ones(POLICIES, 50))
+    observer = Observer(Space(tuple(real(-1e6, 1e6, name) for name in "abc")))
+    rows = {f"parameters.{name}": part for name, part in net.rows(actor_alone=True).items()}
+    assert not [name for name in rows if "critic" in name or "count" in name or "scale" in name]
+    nan = torch.full((POLICIES, 2), float("nan"), dtype=torch.float64)
+    greedy = {"parameters.greedy": torch.ones(POLICIES, dtype=torch.bool)}
+    candidates = Candidates.of(torch.arange(POLICIES)[:, None], nan, None, **rows, **greedy)
+    seen = normal(POLICIES, 3, seed=2)
+    acted = act_rows(candidates, seen, None, observer, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(acted, net.law(seen[:, None], None).logits[:, 0], atol=1e-5, rtol=0)
+
+
+def test_rows_carry_what_was_seen():
+    net, other = a_standardised(), a_standardised(seed=1)
+    net.see(normal(POLICIES, 20, INPUTS) * 3, torch.ones(POLICIES, 20))
+    other.load_rows(net.rows())
+    inputs = normal(POLICIES, 4, INPUTS, seed=5)
+    assert torch.equal(other.law(inputs, None).logits, net.law(inputs, None).logits)
+    assert torch.equal(other.count, net.count)

@@ -15,7 +15,7 @@ from moo.rl.finite import FiniteEnvironment
 from moo.rl.ppo import PPO_OPTIONS, Batch, Trainer, clipped, placed
 from moo.rl.returns import advantages, standardised
 from moo.seeding import torch_generator
-from moo.space import Space, integer
+from moo.space import Space, integer, real
 from moo.storage import read_state, write_state
 
 SMALL = {"steps": 12, "hidden": 16, "layers": 1, "epochs": 2}
@@ -427,3 +427,41 @@ def test_a_stored_trainer_goes_on_identically(problem, options, tmp_path):
     one, other = first.state_dict(), second.state_dict()
     assert all(torch.equal(one[name], other[name]) for name in ("times", "visits", "starts"))
     assert first.problem.used == second.problem.used
+
+
+class Unranged(ToyEnvironment):
+    """The corridor, shown without bounds to speak of."""
+
+    def __init__(self):
+        super().__init__(continuous=True)
+        self.observation_space = Space((real(-1e6, 1e6, "position"),))
+
+
+@pytest.mark.parametrize(
+    ("problem", "standardise", "columns"),
+    [
+        (Unranged(), "auto", 1),
+        (Unranged(), "never", None),
+        (ToyEnvironment(), "auto", None),
+        (ToyEnvironment(continuous=True), "always", 25),
+    ],
+)
+def test_observations_are_standardised_where_their_range_is_unknown(problem, standardise, columns):
+    centre = a_trainer(problem, standardise=standardise).net.centre
+    assert (None if centre is None else centre.shape[2]) == columns
+
+
+def test_standardising_moves_between_an_update_and_the_next_window():
+    trainer = a_trainer(Unranged(), conditions=2)
+    told = torch.full((12, 2), 0.5)
+    for windows in (1, 2):
+        batch = trainer.collect(stream(windows), lambda begins: told)
+        with torch.no_grad():
+            law = trainer.net.law(batch.inputs, None)
+        assert torch.allclose(law.log_chance(batch.actions), batch.before, atol=1e-5)  # the policy that collected
+        trainer.improve(batch, towards(batch, torch.full((3, 2), 0.5)), stream(windows))
+        assert trainer.net.count.flatten().tolist() == [48.0 * windows] * 3
+        assert trainer.net.centre.shape == (3, 1, 1)  # conditions are shown as they are
+    seen = batch.inputs[:, :, 0].double().mean(dim=1)
+    assert (trainer.net.centre.flatten() != 0).all()
+    assert ((trainer.net.centre.flatten() - seen).abs() < 3).all()
