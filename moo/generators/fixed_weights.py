@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from moo.rl.advantages import Advantages
-from moo.rl.sweep import PolicySweep
+from moo.rl.sweep import WITH_TEXT, PolicySweep
 
 
 class FixedWeights(PolicySweep):
@@ -19,6 +21,8 @@ class FixedWeights(PolicySweep):
     al. 2024 (2310.03708), who hold their method against it. The episodes and what they are held against are described
     in `moo/rl/sweep.py` and `moo/rl/estimators.py`.
     """
+
+    kinds: ClassVar[tuple[str, ...]] = WITH_TEXT
 
     def gains(self, advantages: Advantages, preferences: Tensor) -> Tensor:
         return advantages.weighted(preferences)

@@ -14,7 +14,7 @@ from moo.metered import Metered
 from moo.options import Option
 from moo.rl.advantages import Advantages
 from moo.rl.estimators import PER_OBJECTIVE
-from moo.rl.sweep import LEVEL_OPTIONS, SWEEP_OPTIONS, PolicySweep
+from moo.rl.sweep import LEVEL_OPTIONS, SWEEP_OPTIONS, WITH_TEXT, PolicySweep
 
 ALONE = (*(name for name in PER_OBJECTIVE if name != "gdpo"), "ppo")  # GDPO is GRPO of every objective
 READINGS = ("step", "batch", "gram")
@@ -43,6 +43,7 @@ class PAMA(PolicySweep):
     docs/methods/pama.md.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = WITH_TEXT
     options: ClassVar[Mapping[str, Option]] = {
         "reading": Option("step", choices=READINGS, help="of what the range of advantages is taken"),
         "follow": Option(True, help="each policy follows its preference; false: as published, none does"),

@@ -16,7 +16,7 @@ from moo.options import Option
 from moo.rl.advantages import Advantages
 from moo.rl.episodes import Episodes
 from moo.rl.estimators import surrogate
-from moo.rl.sweep import LEVEL_OPTIONS, SWEEP_OPTIONS, PolicySweep
+from moo.rl.sweep import LEVEL_OPTIONS, SWEEP_OPTIONS, WITH_TEXT, PolicySweep
 
 GUIDES = ("influence", "hypervolume-gradient", "hypervolume-factor")
 BELOW = 0.1  # how far below the least returns the point lies from which hypervolume gradients are taken, in ranges
@@ -41,6 +41,7 @@ class RewardWeighting(PolicySweep):
     docs/methods/reward_weighting.md.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = WITH_TEXT
     options: ClassVar[Mapping[str, Option]] = {
         "guide": Option("hypervolume-gradient", choices=GUIDES, tuned=GUIDES, help="what the weights go by"),
         "mu": Option(0.1, low=1e-9, high=1e6, log=True, tuned=(1e-2, 1.0), help="hold on the weights, by influence"),

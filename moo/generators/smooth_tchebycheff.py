@@ -10,7 +10,7 @@ from torch import Tensor
 from moo.gradients import smooth_tchebycheff
 from moo.options import Option
 from moo.rl.advantages import Advantages
-from moo.rl.sweep import LEVEL_OPTIONS, SWEEP_OPTIONS, PolicySweep
+from moo.rl.sweep import LEVEL_OPTIONS, SWEEP_OPTIONS, WITH_TEXT, PolicySweep
 
 
 class SmoothTchebycheff(PolicySweep):
@@ -24,6 +24,7 @@ class SmoothTchebycheff(PolicySweep):
     running means of sampled returns (`memory`), and the ideal point is the best seen.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = WITH_TEXT
     options: ClassVar[Mapping[str, Option]] = {
         "mu": Option(0.03, low=1e-4, high=10.0, log=True, tuned=(0.01, 0.3), help="width of the smoothing"),
         **LEVEL_OPTIONS,

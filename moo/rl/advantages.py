@@ -35,7 +35,8 @@ class Advantages:
         episodes = self.episodes
         if self._steps is not None:
             return standardised_steps(self._steps, episodes.live)
-        whole = per_objective(self.estimator, episodes.returns[:, None], episodes.sound[:, None])[:, 0]
+        returns, sound = episodes.grouped(episodes.returns), episodes.grouped(episodes.sound)
+        whole = per_objective(self.estimator, returns, sound).flatten(1, 2)
         return whole[:, :, None] * episodes.live[..., None]
 
     def weighted(self, weights: Tensor, factors: Tensor | None = None) -> Tensor:
@@ -45,5 +46,6 @@ class Advantages:
         if self._steps is not None:
             sums = (self._steps * weights[:, None, None].to(self._steps)).sum(dim=3) * scale
             return standardised_steps(sums[..., None], episodes.live).squeeze(3)
-        whole = combined(self.estimator, (episodes.returns * scale)[:, None], episodes.sound[:, None], weights)[:, 0]
+        returns, sound = episodes.grouped(episodes.returns * scale), episodes.grouped(episodes.sound)
+        whole = combined(self.estimator, returns, sound, weights).flatten(1, 2)
         return whole[:, :, None] * episodes.live

@@ -5,8 +5,8 @@ A step is a move in an environment, an action that builds an object, or a token 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +22,8 @@ class Episodes:
     """p policies with c episodes each, of at most T steps.
 
     Attributes:
-        inputs: What the networks read before each step, `[p, c, T, ...]`.
+        inputs: What the networks read before each step, `[p, c, T, ...]`; of texts what stood before the first step of
+            each group, `[p, groups, P]`.
         masks: Legal actions `[p, c, T, a]`, or None: all are.
         actions: Taken, int64 `[p, c, T]`.
         before: Their log-chances by the policies that took them, `[p, c, T]`.
@@ -32,6 +33,8 @@ class Episodes:
         failed: Episodes with a reward that is not finite, bool `[p, c]`.
         cut: Episodes that the budget cut short, bool `[p, c]`.
         gamma: Discount of what comes a step later.
+        groups: So many groups of c / groups episodes that follow each other began alike.
+        prompts, texts: Of texts, as people read them, policy by policy; else none.
     """
 
     inputs: Tensor
@@ -43,6 +46,19 @@ class Episodes:
     failed: Tensor
     cut: Tensor
     gamma: float = 1.0
+    groups: int = 1
+    prompts: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    def of(self, which: slice) -> Episodes:
+        """The episodes of some policies, without their texts as people read them."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {name: part[which] for name, part in parts.items() if isinstance(part, Tensor)}
+        return replace(self, **chosen, prompts=(), texts=())
+
+    def grouped(self, column: Tensor) -> Tensor:
+        """A column of episodes `[p, c, ...]` by groups, `[p, groups, c / groups, ...]`."""
+        return column.reshape(len(column), self.groups, -1, *column.shape[2:])
 
     @property
     def sound(self) -> Tensor:
@@ -128,8 +144,8 @@ class _Steps:
         if rewards is not None:
             found["rewards"] = rewards
         found |= {"failed": failed, "cut": cut}
-        grouped = {name: self._by_policy(column) for name, column in found.items()}
-        return Episodes(**{"masks": cast(Tensor, None), **grouped}, gamma=gamma)
+        grouped: dict[str, Any] = {name: self._by_policy(column) for name, column in found.items()}
+        return Episodes(**{"masks": None, **grouped}, gamma=gamma)
 
     def _by_policy(self, rows: Tensor) -> Tensor:
         """Rows `[n, ...]` as `[p, c, ...]`."""

@@ -5,7 +5,8 @@ What methods differ in is how the advantages of several objectives become one ga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -14,14 +15,16 @@ import torch
 from torch import Tensor
 
 from moo.base import Candidates, Setting
-from moo.metered import Metered, MeteredEnvironment
+from moo.metered import Metered, MeteredEnvironment, MeteredText
 from moo.options import Option
 from moo.rl.advantages import Advantages
 from moo.rl.divergences import DIVERGENCES, divergence
 from moo.rl.episodes import Episodes, build, play, spaces_of
 from moo.rl.estimators import ESTIMATORS, surrogate
+from moo.rl.language import load_model
 from moo.rl.levels import Levels
 from moo.rl.policies import ActorCritic, Law, Observer, act_rows, clip_each, law_of, stacked
+from moo.rl.writers import Writers
 from moo.seeding import torch_generator
 
 SWEEP_OPTIONS: dict[str, Option] = {
@@ -38,8 +41,14 @@ SWEEP_OPTIONS: dict[str, Option] = {
     "longest": Option(10.0, low=1e-3, high=1e6, log=True, help="norm that a policy's gradient is cut to"),
     "hidden": Option(64, low=1, high=4096, help="units of a layer"),
     "layers": Option(2, low=0, high=8, help="hidden layers"),
-    "interval": Option(5, low=1, high=10_000, help="steps between reports of an environment's policies"),
+    "interval": Option(5, low=1, high=10_000, help="steps between reports of an environment's or a text's policies"),
+    "model": Option("textgenrnn", help="of texts: textgenrnn, characters, or the folder or hub id of a language model"),
+    "lora": Option(0, low=0, high=1024, help="of texts: rank of a hub model's adapters; 0: whole copies learn"),
+    "length": Option(40, low=1, high=100_000, help="of texts: most tokens of a completion"),
+    "prompts": Option(1, low=1, high=100_000, help="of texts: prompts that a step's copies are shared among"),
 }
+
+WITH_TEXT = ("environment", "construction", "text")
 
 LEVEL_OPTIONS: dict[str, Option] = {  # of methods that go by where policies stand
     "memory": Option(0.8, low=0.0, high=0.999, help="share of an old mean return that a new one keeps"),
@@ -53,13 +62,14 @@ class PolicySweep:
 
     A step samples `copies` episodes of every policy, combines the advantages of their objectives to one gain for each
     action, and makes `epochs` gradient steps on PPO's surrogate of these gains, plus `entropy`, minus the divergence
-    from the first policies. The first setting's preferences hold for the whole run.
+    from the first policies. The first setting's preferences hold for the whole run. On a text problem policies are
+    copies or adapters of a language model, an episode is a completion and a step a token.
 
-    On a construction problem what is evaluated are objects, and these are the candidates. In an environment candidates
-    are policies, reported every `interval` steps with the mean returns of the episodes they have just played, which
-    cost nothing beside: a rollout from which one learns tells what the policy was worth. Episodes with a reward that is
-    not finite are dropped and counted (`dropped`); a policy all of whose episodes are dropped has failed. What the
-    budget cuts short is neither learned from nor reported.
+    On a construction problem what is evaluated are objects, and these are the candidates. Else candidates are policies,
+    reported every `interval` steps with the mean returns of the episodes they have just played, which cost nothing
+    beside: a rollout from which one learns tells what the policy was worth. Episodes with a reward that is not finite
+    are dropped and counted (`dropped`); a policy all of whose episodes are dropped has failed. What the budget cuts
+    short is neither learned from nor reported.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("environment", "construction")
@@ -86,15 +96,30 @@ class PolicySweep:
         said = self._said = SimpleNamespace(**options)
         self.problem, self._seed, self._device = problem, seed, torch.device(device)
         self.preferences_per_round, self.wants_setting = said.policies, True
-        read, done = spaces_of(problem)
-        self.observer = Observer(read)
-        shape = (said.policies, self.observer.inputs, done, problem.num_objectives, said.hidden, said.layers)
-        self.net = ActorCritic(*shape, torch_generator(seed, "networks")).to(self._device)
+        self.net = (self._writers() if problem.kind == "text" else self._networks()).to(self._device)
         self._first = self.net.rows(actor_alone=True)
         self._adam = torch.optim.Adam(self.net.parameters(), lr=said.learning_rate, eps=1e-5)
         self.levels = Levels(options.get("memory", 0.0), self._device)
         self._steps = self._made = 0
         self._finals = Candidates.empty((1,), problem.num_objectives, torch.int64)
+
+    def _networks(self) -> ActorCritic:
+        said, (read, done) = self._said, spaces_of(self.problem)
+        self.observer = Observer(read)
+        shape = (said.policies, self.observer.inputs, done, self.problem.num_objectives, said.hidden, said.layers)
+        return ActorCritic(*shape, torch_generator(self._seed, "networks"))
+
+    def _writers(self) -> Writers:
+        said = self._said
+        if said.copies % said.prompts:
+            raise ValueError(
+                f"Option `copies` should be a multiple of `prompts`, which share them evenly. Found {said.copies} and "
+                f"{said.prompts}."
+            )
+        sizes = {"hidden": said.hidden, "layers": said.layers}
+        model = load_model(said.model, lora=said.lora, **sizes, seed=self._seed, device=self._device)
+        heads = torch_generator(self._seed, "networks")
+        return Writers(model, said.policies, self.problem.num_objectives, heads)
 
     # ------------------------------------------------------------------------------------------ what a method says
     def gains(self, advantages: Advantages, preferences: Tensor) -> Tensor:
@@ -141,14 +166,26 @@ class PolicySweep:
     ) -> Tensor:
         return act_rows(candidates, observations, mask, self.observer, generator)
 
+    def complete(self, candidates: Candidates, prompts: Sequence[str], seed: int = 0) -> list[str]:
+        """One completion of each prompt by the policy of the same row of a front or finals, on a text problem."""
+        stream = torch_generator(seed, "completions")
+        return cast(Writers, self.net).complete(candidates, prompts, self._said.length, stream)
+
+    def save_policy(self, candidates: Candidates, row: int, folder: str | Path) -> None:
+        """Write a row's language model (its adapters, where there are) as its library reads it, in safetensors."""
+        cast(Writers, self.net).save(candidates, row, folder)
+
     def finals(self) -> Candidates | None:
         return self._finals
 
     # ------------------------------------------------------------------------------------------ episodes
     def _sample(self, preferences: Tensor) -> tuple[Episodes, Candidates | None]:
         """Episodes of every policy, and the objects they built, if that is what they do."""
-        stream = torch_generator(self._seed, "episodes", self._steps)
-        how = (self.net, self.observer, self._said.copies, stream)
+        said, stream = self._said, torch_generator(self._seed, "episodes", self._steps)
+        if isinstance(self.net, Writers):
+            metered = cast(MeteredText, self.problem)
+            return self.net.compose(metered, said.prompts, said.copies, said.length, stream), None
+        how = (self.net, self.observer, said.copies, stream)
         if self.problem.kind == "construction":
             return build(self.problem, *how, preferences, self._device)
         return play(cast(MeteredEnvironment, self.problem), *how, self._device), None
@@ -162,7 +199,8 @@ class PolicySweep:
         lost = ~episodes.sound.any(dim=1).cpu()
         ids = torch.arange(self._made, self._made + n)[:, None]
         self._made += n
-        failure = cast(MeteredEnvironment, self.problem).failure
+        text = self.problem.kind == "text"
+        failure = "a score was not finite" if text else cast(MeteredEnvironment, self.problem).failure
         return Candidates.of(
             ids,
             episodes.means.cpu(),
@@ -179,27 +217,36 @@ class PolicySweep:
     # ------------------------------------------------------------------------------------------ learning
     def _learn(self, episodes: Episodes, preferences: Tensor) -> None:
         """Gradient steps on what was sampled."""
-        said, values = self._said, None
+        said, values, seen = self._said, None, None
         if said.estimator == "ppo":
+            seen = self.net.seen(episodes) if isinstance(self.net, Writers) else episodes.inputs.flatten(1, 2)
             with torch.no_grad():
-                values = self.net.values(episodes.inputs.flatten(1, 2)).reshape(episodes.rewards.shape)
+                values = self.net.values(seen).reshape(episodes.rewards.shape)
         advantages = Advantages(episodes, said.estimator, values, said.decay)
         gains = self.gains(advantages, preferences)
         goals = self._goals(advantages)
         parameters = list(self.net.parameters())
         for _ in range(said.epochs):
-            law = self.law(episodes)
-            loss = -surrogate(self.ratios(law, episodes), gains.to(law.logits), episodes.live, said.clip)
-            loss = loss - self._held(law, episodes)
-            if goals is not None:
-                loss = loss + self._misses(episodes, goals)
             self._adam.zero_grad()
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            for which in self._portions:
+                part = episodes if which == slice(None) else episodes.of(which)
+                law = self.law(part, which)
+                aim = surrogate(self.ratios(law, part), gains[which].to(law.logits), part.live, said.clip)
+                (-aim - self._held(law, part, which)).sum().backward()  # type: ignore[no-untyped-call]
+            if goals is not None:
+                self._misses(cast(Tensor, seen), episodes, goals).sum().backward()  # type: ignore[no-untyped-call]
             clip_each(parameters, said.longest)
             self._adam.step()
 
-    def law(self, episodes: Episodes) -> Law:
-        """The policies' laws at all steps, as they are now: `[p, c T, a]`."""
+    @property
+    def _portions(self) -> list[slice]:
+        """Policies that learn at a time."""
+        return self.net.portions if isinstance(self.net, Writers) else [slice(None)]
+
+    def law(self, episodes: Episodes, which: slice = slice(None)) -> Law:
+        """The laws of policies, as they are now, at all steps of their episodes: `[p, c T, a]`."""
+        if isinstance(self.net, Writers):
+            return self.net.law_at(episodes, self.net.weights(which))
         masks = None if episodes.masks is None else episodes.masks.flatten(1, 2)
         return self.net.law(episodes.inputs.flatten(1, 2), masks)
 
@@ -209,19 +256,23 @@ class PolicySweep:
         now = law.log_chance(episodes.actions.flatten(1)).reshape(episodes.moves.shape)
         return torch.where(episodes.live, now - episodes.before, 0.0).exp()
 
-    def _held(self, law: Law, episodes: Episodes) -> Tensor:
+    def _held(self, law: Law, episodes: Episodes, which: slice = slice(None)) -> Tensor:
         """Entropy, less divergence from the first policies, each with its weight, means over steps, `[p]`."""
         said, live = self._said, episodes.live.flatten(1)
         held, count = torch.zeros(len(live), device=live.device), live.sum(dim=1).clamp(min=1)
         if said.entropy:
             held = held + said.entropy * (law.entropy() * live).sum(dim=1) / count
         if said.divergence_weight:
-            away = divergence(said.divergence, law.logits, self._first_law(episodes).logits)
+            away = divergence(said.divergence, law.logits, self._first_law(episodes, which).logits)
             held = held - said.divergence_weight * (away * live).sum(dim=1) / count
         return held
 
-    def _first_law(self, episodes: Episodes) -> Law:
+    @torch.no_grad()
+    def _first_law(self, episodes: Episodes, which: slice = slice(None)) -> Law:
         """The laws of the first policies at all steps, `[p, c T, a]`."""
+        if isinstance(self.net, Writers):
+            first = {name.removeprefix("actor."): part[which] for name, part in self._first.items()}
+            return self.net.law_at(episodes, first)
         layers = range(self._said.layers + 1)
         weights, biases = ([self._first[f"actor.{kind}.{i}"] for i in layers] for kind in ("weights", "biases"))
         masks = None if episodes.masks is None else episodes.masks.flatten(1, 2)
@@ -238,10 +289,10 @@ class PolicySweep:
         goals: Tensor = targets.flatten(1, 2) / net.scale
         return goals
 
-    def _misses(self, episodes: Episodes, goals: Tensor) -> Tensor:
+    def _misses(self, seen: Tensor, episodes: Episodes, goals: Tensor) -> Tensor:
         """Half the mean squared error of the value heads, `[p]`."""
         live = episodes.live.flatten(1)
-        squares = (self.net.critic(episodes.inputs.flatten(1, 2)) - goals).square().sum(dim=2)
+        squares = (self.net.critic(seen) - goals).square().sum(dim=2)
         misses: Tensor = 0.5 * (squares * live).sum(dim=1) / live.sum(dim=1).clamp(min=1)
         return misses
 
