@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXTRAS ?=
 comma := ,
 NAMES := fast$(if $(EXTRAS),$(comma)$(EXTRAS))
-TEST_NAMES := $(NAMES),control,dask,dna,gradients,molecules,optuna,ray,slurm,dev
+TEST_NAMES := $(NAMES),coco,control,dask,dna,explorer,gradients,molecules,optuna,ray,slurm,text,trl,dev
 STAMP := $(VENV)/.installed-$(NAMES)
 TEST_STAMP := $(VENV)/.installed-$(TEST_NAMES)
 # torch comes first and alone, so that its build (CPU or CUDA) is chosen once: see the README.

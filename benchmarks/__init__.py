@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from moo.registry import lazy
 
 if TYPE_CHECKING:
+    from moo.benchmarks.foreign.admission import admit, import_files
+    from moo.benchmarks.foreign.experiment import coco_experiment
     from moo.benchmarks.reports.loading import load_report
     from moo.benchmarks.reports.scores import load, score
     from moo.benchmarks.running.runner import run
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from moo.benchmarks.tuning.study import TuningResult, tune
 
 _HOMES = {
+    "admit": "moo.benchmarks.foreign.admission",
+    "coco_experiment": "moo.benchmarks.foreign.experiment",
+    "import_files": "moo.benchmarks.foreign.admission",
     "run": "moo.benchmarks.running.runner",
     "load": "moo.benchmarks.reports.scores",
     "load_report": "moo.benchmarks.reports.loading",
@@ -25,7 +30,20 @@ _HOMES = {
     "TuningResult": "moo.benchmarks.tuning.study",
 }
 
-__all__ = ["SUITES", "Suite", "TuningResult", "find_suite", "load", "load_report", "run", "score", "tune"]
+__all__ = [
+    "SUITES",
+    "Suite",
+    "TuningResult",
+    "admit",
+    "coco_experiment",
+    "find_suite",
+    "import_files",
+    "load",
+    "load_report",
+    "run",
+    "score",
+    "tune",
+]
 
 
 __getattr__ = lazy(__name__, _HOMES)

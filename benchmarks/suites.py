@@ -193,7 +193,18 @@ CRE = tuple(f"cre{number}" for number in (21, 22, 23, 24, 25, 31, 32, 51))
 BASELINES = ("random", "nsga2", "nsga3", "moead", "sms-emoa", "spea2")
 GRID_OBJECTIVES = ("branin", "currin", "shubert", "beale")
 NGRAM_TASKS = ("AV+VC", "AV+VC+CA", "A+V,length=18,min_length=17", "A+V+C,length=18,min_length=17")
+VECTOR_PEERS = ("ax", "optuna-gp", "optuna-tpe", "optuna-nsga2:population=10", "qlognehvi", "nsga2:population=10")
+MOBO = (
+    *("branin-currin", "dtlz2:dim=6,num_objectives=2", "vehicle-safety", "car-side-impact", "penicillin"),
+    *("zdt1:dim=20", "zdt2:dim=20", "zdt3:dim=20", "re33", "re37"),
+    *("branin-currin:noise=0.6", "constrained-branin-currin", "welded-beam"),
+)
+DISCRETE_CONTROL = (
+    *("deep-sea-treasure:variant=concave", "deep-sea-treasure:variant=mirrored", "fruit-tree:depth=6"),
+    *("resource-gathering", "four-room", "minecart-deterministic", "minecart"),
+)
 TUNERS = ("uniform", "dirichlet", "corner-weights", "adaptive", "bayesian")
+BBOB_FUNCTIONS = (1, 28, 41, 46, 55)  # a BBOB function with itself: sphere, Rosenbrock, powers, Rastrigin, Gallagher
 OFTEN = "interval=2,evaluated=50,episodes=4"  # evaluations, so that a tuner has something to learn from
 LEARN_STRINGS = (  # one sharpness, reached in the middle; log Z has a variance of its own for each preference
     "beta=96,beta_rise=0.5,loss=vargrad,group=16,floor=0.05,layers=2,batch=128,batches=8,learning_rate=0.005,"
@@ -203,6 +214,15 @@ LEARN_MOLECULES = (  # so sharp that the many large molecules do not outweigh th
     "beta=128,loss=vargrad,group=16,floor=0.05,relabel=1,hidden=256,layers=2,batch=64,batches=16,learning_rate=0.002,"
     "log_z_learning_rate=0.05"
 )
+
+CONTROL = "copies=16,steps=128,epochs=10,minibatches=8,learning_rate=0.0005,entropy=0.0"  # of simulated bodies
+FEW_POLICIES = "policies=1,first_stage=0.5,selected=3,updates=20,beta=0.7,episodes=5,evaluation=0.1"
+TEXT_TASKS = (
+    "sentiment+length",
+    "sentiment+length+harmlessness",
+    "sentiment+length+harmlessness+fluency+readability",
+)
+LEARN_TEXTS = "policies=5,copies=32,learning_rate=0.002,entropy=0.0,interval=10"
 
 SUITES: dict[str, Suite] = {
     "quickstart": Suite(
@@ -218,14 +238,13 @@ SUITES: dict[str, Suite] = {
     "re": Suite("re", RE, BASELINES, tuple(range(10)), 10_000),
     "mobo": Suite(
         "mobo",
-        (
-            *("branin-currin", "dtlz2:dim=6,num_objectives=2", "vehicle-safety", "car-side-impact", "penicillin"),
-            *("zdt1:dim=20", "zdt2:dim=20", "zdt3:dim=20", "re33", "re37"),
-            *("branin-currin:noise=0.6", "constrained-branin-currin", "welded-beam"),
-        ),
+        MOBO,
         ("random", "nsga2:population=10", "bayesian", "qlognehvi"),
         tuple(range(10)),
         80,
+    ),
+    "mobo-peers": Suite(  # by the extra `peers`; a peer that is not installed is left out, and said to be
+        "mobo-peers", MOBO, ("random", "bayesian", *VECTOR_PEERS), tuple(range(10)), 80
     ),
     "mogfn-hypergrid": Suite(
         "mogfn-hypergrid",
@@ -273,18 +292,30 @@ SUITES: dict[str, Suite] = {
     ),
     "cmorl-discrete": Suite(
         "cmorl-discrete",
-        (
-            "deep-sea-treasure:variant=concave",
-            "deep-sea-treasure:variant=mirrored",
-            "fruit-tree:depth=6",
-            "resource-gathering",
-            "four-room",
-            "minecart-deterministic",
-            "minecart",
-        ),
+        DISCRETE_CONTROL,
         ("random", "ppo-preference", "c-morl", "c-morl:greedy=true"),
         tuple(range(5)),
         500_000,
+    ),
+    "cmorl-peers": Suite(  # slow: the peers update large networks at every transition, hours of one core for each cell
+        "cmorl-peers",
+        DISCRETE_CONTROL,
+        ("random", "ppo-preference", "c-morl", "c-morl:greedy=true", "gpi-ls", "envelope"),
+        tuple(range(5)),
+        100_000,
+    ),
+    "cmorl-continuous": Suite(  # slow: up to hours of one core for each cell, by the extra `control`
+        "cmorl-continuous",
+        tuple(
+            f"{name}:max_steps=500"
+            for name in ("mo-hopper-2obj-v5", "mo-hopper-v5", "mo-ant-2obj-v5", "mo-ant-v5", "mo-humanoid-v5")
+        ),
+        (
+            *("random", f"ppo-preference:{CONTROL},interval=40,evaluated=11,episodes=3"),
+            *(f"c-morl:{CONTROL},{FEW_POLICIES}", "morl-d:policies=6,copies=2,updates=16,hidden=64"),
+        ),
+        tuple(range(3)),
+        1_500_000,
     ),
     "weights": Suite(
         "weights",
@@ -315,6 +346,38 @@ SUITES: dict[str, Suite] = {
         ),
         tuple(range(5)),
         50_000,
+    ),
+    "alignment-constrained": Suite(  # fixed weights know of no judges: beside, for what rules cost
+        "alignment-constrained",
+        ("bandit:num_objectives=2,rules=2", "bandit:num_objectives=3,rules=2", "bandit:num_objectives=3,members=5"),
+        (
+            *("fixed-weights", "reward-soup", "constrained"),
+            *(f"constrained:optimiser={name}" for name in ("crpg", "codpo", "crraft")),
+        ),
+        tuple(range(5)),
+        50_000,
+    ),
+    "alignment-text": Suite(
+        "alignment-text",
+        tuple(f"text:objectives={rewards}" for rewards in TEXT_TASKS),
+        tuple(
+            f"{method}{LEARN_TEXTS}"
+            for method in ("fixed-weights:", "smooth-tchebycheff:", "pama:", "pama:follow=false,", "reward-weighting:")
+        ),
+        tuple(range(3)),
+        8_000,
+    ),
+    "bbob-biobj": Suite(
+        "bbob-biobj",
+        tuple(
+            f"bbob-biobj:function={function},dim={dim},instance={instance}"
+            for function in BBOB_FUNCTIONS
+            for dim in (2, 5)
+            for instance in range(1, 6)
+        ),
+        ("random", "nsga2", "moead", "sms-emoa"),
+        (0,),
+        5000,
     ),
     "cre": Suite("cre", CRE, BASELINES, tuple(range(10)), 10_000),
 }

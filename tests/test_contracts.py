@@ -19,7 +19,7 @@ DEVICE = choose_device(__import__("os").environ.get("MOO_TEST_DEVICE", "cpu"))
 METHODS = {**GENERATORS, **TOY_GENERATORS}
 BUDGETS = {"vector": 130, "environment": 2000, "construction": 90, "text": 100}
 SMALL = {"population": 20, "batch": 20, "batches": 1, "episodes": 2, "copies": 8, "steps": 8}
-SMALL |= {"policies": 3, "selected": 2, "evaluated": 3}
+SMALL |= {"policies": 3, "selected": 2, "evaluated": 3, "model": "characters", "length": 6}
 OWN = {"ppo-preference": {"interval": 2}, "morl-d": {"updates": 4}}  # others mean something else by it
 SLOW = {
     "qlognehvi": {"batch": 2, "initial_points": 22, "restarts": 2, "raw_samples": 16, "samples": 16},

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from moo.cli import bench, listing, plot, report, reproduce, search, tune
+from moo.cli import bench, explore, import_, listing, plot, report, reproduce, search, tune
 from moo.cli.speaking import plain_warnings
 
 app = typer.Typer(
@@ -20,9 +20,11 @@ for name, module in {
     "list": listing,
     "search": search,
     "bench": bench,
+    "import": import_,
     "tune": tune,
     "report": report,
     "plot": plot,
+    "explore": explore,
     "reproduce": reproduce,
 }.items():
     app.command(name)(module.command)

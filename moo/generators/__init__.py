@@ -20,8 +20,14 @@ GENERATORS: dict[str, str] = {
     "fixed-weights": "moo.generators.fixed_weights:FixedWeights",
     "smooth-tchebycheff": "moo.generators.smooth_tchebycheff:SmoothTchebycheff",
     "pama": "moo.generators.pama:PAMA",
+    "constrained": "moo.generators.constrained:Constrained",
     "reward-weighting": "moo.generators.reward_weighting:RewardWeighting",
+    "reward-soup": "moo.generators.reward_soup:RewardSoup",
     "morl-d": "moo.generators.morld:MORLD",
     "tabular": "moo.generators.tabular:Tabular",
     "random": "moo.generators.random_search:RandomSearch",
 }
+
+# Methods of others, by name: `moo.benchmarks.peers` enrols them when it is imported. They are found like ours, but
+# never listed with ours, chosen by `method="auto"` or proposed where a method does not fit.
+ENROLLED: dict[str, str] = {}

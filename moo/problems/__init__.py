@@ -7,6 +7,7 @@ fulfils the contract of `moo/base.py`.
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from moo.checks import unknown_name
@@ -98,6 +99,7 @@ PROBLEMS: dict[str, str] = {
     "osy": "moo.problems.botorch_problems:OSY",
     "ngrams": "moo.problems.ngrams:NGrams",
     "bitstrings": "moo.problems.bitstrings:BitStrings",
+    "bbob-biobj": "moo.problems.bbob_biobj:BBOBBiobj",
     "bandit": "moo.problems.bandit:Bandit",
     "building": "moo.problems.building:Building",
     "deep-sea-treasure": "moo.problems.deep_sea_treasure:DeepSeaTreasure",
@@ -108,6 +110,7 @@ PROBLEMS: dict[str, str] = {
     "minecart": "moo.problems.minecart:Minecart",
     "minecart-deterministic": "moo.problems.minecart:MinecartDeterministic",
     "resource-gathering": "moo.problems.resource_gathering:ResourceGathering",
+    "text": "moo.problems.text:Text",
 }
 
 
@@ -115,7 +118,8 @@ def get_problem(name: str, **options: Any) -> Problem:
     """Make the problem called `name`.
 
     Args:
-        name: A key of `PROBLEMS`, with options after a colon if any: `"dtlz2:dim=6,num_objectives=3"`.
+        name: A key of `PROBLEMS`, or the id of an environment of MO-Gymnasium (`"mo-hopper-v5"`), with options after a
+            colon if any: `"dtlz2:dim=6,num_objectives=3"`.
         options: Further options of the problem's constructor.
 
     Returns:
@@ -136,11 +140,26 @@ def get_problem(name: str, **options: Any) -> Problem:
             f"({options[twice[0]]!r}). Say it once."
         )
     options = {**said, **options}
+    problem = _of_gymnasium(name, options) if _is_id(name) else _registered(name, options)
+    problem.spec = format_spec(name, options)
+    return cast("Problem", problem)
+
+
+def _is_id(name: str) -> bool:
+    """Whether a name is one of Gymnasium's, with a version at its end, and none of ours."""
+    return name not in PROBLEMS and re.fullmatch(r"[\w-]+-v\d+", name) is not None
+
+
+def _of_gymnasium(name: str, options: dict[str, Any]) -> Any:
+    from moo.adapters.gymnasium import FromGymnasium
+
+    return FromGymnasium(name, **options)
+
+
+def _registered(name: str, options: dict[str, Any]) -> Any:
     make = resolve(PROBLEMS, name, "problem")
     known = inspect.signature(make).parameters
     for option in options:
         if option not in known:
             raise ValueError(unknown_name(f"option of {name}", option, known))
-    problem = make(**options)
-    problem.spec = format_spec(name, options)
-    return cast("Problem", problem)
+    return make(**options)
