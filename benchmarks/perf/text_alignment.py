@@ -36,6 +36,7 @@ TRIALS: dict[str, tuple[dict[str, Any], ...]] = {  # as many for both
         {"learning_rate": 2e-3, "follow": False},  # as published: no preference
         {"learning_rate": 2e-3, "follow": False, "estimator": "grpo"},
         {"learning_rate": 2e-3, "follow": True},
+        {"learning_rate": 2e-3, "follow": True, "estimator": "grpo"},
         {"learning_rate": 4e-3, "follow": True},
     ),
     "equal weights": (
@@ -43,11 +44,12 @@ TRIALS: dict[str, tuple[dict[str, Any], ...]] = {  # as many for both
         {"learning_rate": 2e-3},
         {"learning_rate": 2e-3, "estimator": "grpo"},
         {"learning_rate": 4e-3},
+        {"learning_rate": 4e-3, "estimator": "grpo"},
     ),
 }
 TUNED: dict[str, dict[str, Any]] = {
     "pama": {"learning_rate": 4e-3, "follow": True},
-    "equal weights": {"learning_rate": 4e-3},
+    "equal weights": {"learning_rate": 2e-3, "estimator": "grpo"},
 }
 
 
