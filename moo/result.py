@@ -201,7 +201,7 @@ class SearchResult:
 
     def _table(self, candidates: Candidates) -> pd.DataFrame:
         extras = dict(candidates.without_parameters().extras)
-        columns: dict[str, Any] = {"object": extras.pop("object").tolist()} if "object" in extras else {}
+        columns: dict[str, Any] = {"object": _printable(extras.pop("object").tolist())} if "object" in extras else {}
         if self.config["space"] is not None:
             space = Space.from_json(self.config["space"])
             rows = [space.describe(row) for row in candidates.solutions]
@@ -216,7 +216,7 @@ class SearchResult:
                 columns[f"preference.{name}"] = candidates.preferences[:, i].tolist()
         for key, value in extras.items():
             if getattr(value, "ndim", 1) == 1:
-                columns[key] = value.tolist()
+                columns[key] = _printable(value.tolist())
             else:
                 columns.update({f"{key.removesuffix('s')}{i + 1}": value[:, i].tolist() for i in range(value.shape[1])})
         return pd.DataFrame(columns)
@@ -280,6 +280,11 @@ class SearchResult:
         files = {name: sizes[name] for name in FILES}  # so that what is torn or gone is seen without reading it
         write_json(folder / "record.json", {"format": FORMAT, **self.record, "files": files})
         return folder
+
+
+def _printable(values: list[Any]) -> list[Any]:
+    """Values of which no text holds half of a surrogate pair: where pyarrow is installed, pandas takes none."""
+    return [value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values]
 
 
 def _csv(table: pd.DataFrame) -> bytes:
