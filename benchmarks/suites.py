@@ -360,9 +360,10 @@ SUITES: dict[str, Suite] = {
     "alignment-text": Suite(
         "alignment-text",
         tuple(f"text:objectives={rewards}" for rewards in TEXT_TASKS),
-        tuple(
-            f"{method}{LEARN_TEXTS}"
-            for method in ("fixed-weights:", "smooth-tchebycheff:", "pama:", "pama:follow=false,", "reward-weighting:")
+        (
+            *(f"{method}{LEARN_TEXTS}" for method in ("fixed-weights:", "smooth-tchebycheff:", "pama:")),
+            *(f"{method}{LEARN_TEXTS}" for method in ("pama:follow=false,", "reward-weighting:")),
+            f"reward-soup:rest=20,{LEARN_TEXTS.removeprefix('policies=5,')}",  # as many experts as rewards
         ),
         tuple(range(3)),
         8_000,

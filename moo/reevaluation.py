@@ -18,9 +18,10 @@ from torch import Tensor
 from moo.base import Acting, Candidates
 from moo.dominance import non_dominated, violation
 from moo.indicators.volume import hypervolume, predicted_seconds
-from moo.metered import Metered, MeteredEnvironment
+from moo.metered import Metered, MeteredEnvironment, MeteredText
+from moo.rl.completions import Writing, completion_scores
 from moo.rl.rollouts import episode_returns
-from moo.seeding import torch_generator
+from moo.seeding import child_seed, torch_generator
 
 PRECISION = 0.015  # of the reported hypervolume: standard error over value, at which reporting ends
 BLOCK = 1024  # evaluations at once, unless the problem says how many
@@ -31,8 +32,10 @@ def needs_reevaluation(problem: Metered, generator: Any) -> bool:
     """Whether observed objectives are noisy and can be observed again: noise, or policies that draw their actions.
 
     A method says by `draws_actions` that its policies do not; then an environment without chance gives the same return
-    in every episode.
+    in every episode. Completions are always drawn.
     """
+    if problem.kind == "text":
+        return isinstance(generator, Writing)
     if problem.kind == "environment":
         chance = bool(problem.stochastic) or getattr(generator, "draws_actions", True)
         return chance and isinstance(generator, Acting)
@@ -44,15 +47,15 @@ def honest_front(problem: Metered, generator: Any, pool: Candidates, episodes: i
 
     Args:
         problem: The metered problem.
-        generator: The method; its `act` plays policies.
+        generator: The method; its `act` plays policies, its `complete` writes with them.
         pool: Distinct rows to choose from, failed ones left out.
-        episodes: Evaluations of each row, for choosing and again, at least, for reporting.
+        episodes: Evaluations of each row (episodes, completions), for choosing and again, at least, for reporting.
         precise: Go on reporting until the standard error of the hypervolume is 1.5 % of it, or reporting has cost as
             much as the search. Needs a reference point, and at least two episodes.
 
     Returns:
         The chosen rows. Their objectives are means over the evaluations that report; extras `standard_error [n, m]` and
-        `episodes [n]`. Reported means need not be mutually non-dominated.
+        `episodes [n]`, and `dropped [n]` where rows have it. Reported means need not be mutually non-dominated.
     """
     if not len(pool):
         return pool
@@ -86,6 +89,7 @@ class Sample:
 
     Attributes:
         rows: What is evaluated.
+        tried: Evaluations of each row, int64 `[n]`.
         count: Evaluations of each row that succeeded, int64 `[n]`.
         mean: Of the objectives, `[n, m]`.
         cost: What the evaluations cost so far, in the problem's unit.
@@ -95,6 +99,7 @@ class Sample:
         self.rows, self.cost = rows, 0
         self._problem, self._generator = problem, generator
         n, m = len(rows), problem.num_objectives
+        self.tried = torch.zeros(n, dtype=torch.int64)
         self.count = torch.zeros(n, dtype=torch.int64)
         self.mean = torch.zeros(n, m, dtype=torch.float64)
         self._squares = torch.zeros(n, m, dtype=torch.float64)  # summed squared deviations from the mean
@@ -119,6 +124,9 @@ class Sample:
     def _values(self, numbers: Tensor) -> tuple[Tensor, Tensor | None]:
         """Objectives `[k, m]` and constraints `[k, c]` of one evaluation of each of these rows; NaN where it failed."""
         problem, generator = self._problem, self._generator
+        if problem.kind == "text":
+            seed = child_seed(problem.seed, "completions apart", problem.used_apart)
+            return completion_scores(cast(MeteredText, problem), generator, self.rows, numbers, seed), None
         if problem.kind != "environment":
             told = problem.evaluate(self.rows.solutions[numbers])
             return told.objectives, told.extras.get("constraints")
@@ -133,6 +141,7 @@ class Sample:
 
     def _take(self, numbers: Tensor, objectives: Tensor, constraints: Tensor | None) -> None:
         """Merge evaluations into the running means (Chan, Golub and LeVeque 1983)."""
+        self.tried += torch.bincount(numbers, minlength=len(self.tried))
         fine = ~objectives.isnan().any(dim=1)
         which, values = numbers[fine], objectives[fine]
         added = torch.bincount(which, minlength=len(self.count))
@@ -160,6 +169,8 @@ class Sample:
         extras = {key: value for key, value in self.rows.extras.items() if key not in ("constraints", "std", "reason")}
         extras["standard_error"] = self.standard_error
         extras["episodes"] = self.count
+        if "dropped" in extras:
+            extras["dropped"] = self.tried - self.count
         if self._problem.num_constraints:
             extras["constraints"] = self._constraints / self._constrained[:, None]
         return Candidates(self.rows.solutions, self.mean, self.rows.preferences, extras).rows(self.sound)

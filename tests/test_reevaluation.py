@@ -5,15 +5,17 @@ Tolerances are four standard errors at fixed seeds.
 """
 
 import math
+import signal
 
 import numpy as np
 import pytest
 import torch
 from asserts import assert_same_candidates, assert_same_results
-from inputs import ToyEnvironment, ToyVector
+from inputs import ToyEnvironment, ToyText, ToyVector
 
 import moo
-from moo.base import Candidates, Evaluation, VectorProblem
+from moo.base import Candidates, Evaluation, TextProblem, VectorProblem
+from moo.dominance import non_dominated
 from moo.generators import GENERATORS
 from moo.indicators import hypervolume
 from moo.metered import metered
@@ -547,3 +549,162 @@ def test_a_saved_honest_front_is_loaded_as_it_was(tmp_path):
     assert loaded.record["reevaluated"] is True
     assert loaded.hypervolume == result.hypervolume
     assert "standard_error1" in loaded.to_dataframe().columns
+
+
+# --------------------------------------------------------------------------------------------------- texts
+class Letters(TextProblem):
+    """Texts of one letter: a and b are worth something, c nothing, x has no score."""
+
+    name, num_objectives, directions, objective_names = "letters", 2, ("max", "max"), ()
+    values = {"a": (1.0, 0.0), "b": (0.0, 1.0), "c": (0.0, 0.0), "x": (0.5, math.nan)}
+
+    def __init__(self, reference_point=None):
+        self.reference_point = reference_point
+        self.scored = 0
+
+    def prompts(self, n, generator):
+        return ["" for _ in range(n)]
+
+    def score(self, prompts, completions):
+        self.scored += len(completions)
+        return torch.tensor([self.values[text] for text in completions], dtype=torch.float64).reshape(-1, 2)
+
+
+class Scribe:
+    """Policies that write one of `abcx`, by the chances in their rows; notes what each policy wrote."""
+
+    def __init__(self):
+        self.written = []
+
+    def complete(self, candidates, prompts, seed=0):
+        stream = torch.Generator().manual_seed(seed)
+        drawn = torch.multinomial(candidates.extras["parameters.law"], 1, generator=stream).flatten()
+        texts = ["abcx"[number] for number in drawn.tolist()]
+        self.written.append((int(candidates.solutions[0, 0]), texts))
+        return texts
+
+
+def scribes(laws, observed=None):
+    """Policies of those laws, with what was observed of them."""
+    laws = torch.tensor(laws, dtype=torch.float64)
+    n = len(laws)
+    values = laws[:, :2].clone() if observed is None else torch.tensor(observed, dtype=torch.float64)
+    return Candidates.of(torch.arange(n)[:, None], values, dropped=torch.full((n,), 99), **{"parameters.law": laws})
+
+
+GOOD, OTHER, POOR = [0.8, 0.1, 0.1, 0.0], [0.1, 0.8, 0.1, 0.0], [0.1, 0.1, 0.8, 0.0]
+
+
+def test_a_lucky_writer_falls_back():
+    pool = scribes([POOR, GOOD, OTHER], [[0.95, 0.95], [0.8, 0.1], [0.1, 0.8]])
+    told = honest_front(metered(Letters(), 1, 0), Scribe(), pool, 60, precise=False)
+    assert told.solutions.flatten().tolist() == [1, 2]
+    assert not torch.equal(told.objectives, pool.objectives[1:])
+    z = (told.objectives - pool.objectives[1:]) / told.extras["standard_error"]
+    assert (z.abs() < 4).all()
+
+
+def test_observed_fronts_of_writers_are_lucky_and_reported_ones_are_not():
+    law = [0.4, 0.4, 0.2, 0.0]
+    observed, z = [], []
+    for seed in range(10):
+        meter, scribe = metered(Letters(), 10**6, seed), Scribe()
+        pool = Sample(meter, scribe, scribes([law] * 40))
+        pool.observe(torch.full((40,), 8))
+        front = pool.means()
+        front = front.rows(non_dominated(front.objectives))
+        observed.append(front.objectives - 0.4)
+        told = honest_front(meter, scribe, front, 40, precise=False)
+        z.append((told.objectives.sum(dim=1) - 0.8) / math.sqrt(0.8 * 0.2 / 40))
+    z = torch.cat(z)
+    assert torch.cat(observed).mean() > 0.05
+    assert abs(z.mean()) * math.sqrt(len(z)) < 4
+
+
+def test_the_fronts_means_and_errors_are_those_of_a_loop_over_fresh_completions():
+    scribe, laws = Scribe(), [[0.6, 0.2, 0.1, 0.1], [0.2, 0.6, 0.0, 0.2]]
+    meter = metered(Letters(), 10**6, 3)
+    told = honest_front(meter, scribe, scribes(laws), 30, precise=False)
+    assert [who for who, _ in scribe.written] == [0, 1, 0, 1]  # the choice, and the report
+    assert scribe.written[0][1] != scribe.written[2][1]
+    for row, (_, texts) in enumerate(scribe.written[2:]):
+        kept = [Letters.values[text] for text in texts if text != "x"]
+        assert int(told.extras["episodes"][row]) == len(kept)
+        assert int(told.extras["dropped"][row]) == 30 - len(kept) > 0
+        for column, values in enumerate(zip(*kept, strict=True)):
+            mean = sum(values) / len(values)
+            error = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
+            assert float(told.objectives[row, column]) == pytest.approx(mean, rel=1e-12)
+            assert float(told.extras["standard_error"][row, column]) == pytest.approx(error, rel=1e-9)
+
+
+@pytest.mark.parametrize("paid", [400, 40_000])
+def test_reporting_writers_costs_no_more_than_the_search(paid):
+    problem, scribe = Letters([0.0, 0.0]), Scribe()
+    meter = metered(problem, paid, 0)
+    meter.count(paid)
+    told = honest_front(meter, scribe, scribes([GOOD, OTHER, POOR]), 10, precise=True)
+    reported = int(told.extras["episodes"].sum())
+    assert (meter.used, problem.scored) == (paid, meter.used_apart)
+    assert meter.used_apart == 3 * 10 + reported
+    assert 20 < reported <= paid
+    error = hypervolume_effects(told.objectives, told.extras["standard_error"], torch.zeros(2)).norm()
+    known = float(error) <= PRECISION * hypervolume(told.objectives, [0.0, 0.0])
+    assert known == (paid == 40_000)
+
+
+def test_a_writer_none_of_whose_fresh_completions_counts_is_left_out():
+    told = honest_front(metered(Letters(), 9, 0), Scribe(), scribes([[0, 0, 0, 1.0], GOOD]), 5, precise=False)
+    assert told.solutions.tolist() == [[1]]
+
+
+@pytest.mark.parametrize(("method", "needed"), [(Scribe(), True), (Replayer(), False), (object(), False)])
+def test_writers_need_it(method, needed):
+    assert needs_reevaluation(metered(Letters(), 1, 0), method) is needed
+
+
+WRITING = {"policies": 2, "copies": 8, "hidden": 6, "layers": 1, "interval": 1, "model": "characters", "length": 4}
+
+
+def written(problem=None, seed=0, **arguments):
+    arguments = {"budget": 96, "reevaluations": 6, "options": WRITING, "progress": False, **arguments}
+    return moo.pareto_search(problem or ToyText(), "fixed-weights", seed=seed, **arguments)
+
+
+def test_a_search_on_texts_reports_what_fresh_completions_say():
+    result, observed = written(), written(reevaluations=0)
+    assert (result.record["used"], result.record["reevaluated"]) == (96, True)
+    assert (observed.record["used_apart"], observed.record["reevaluated"]) == (0, False)
+    assert_same_candidates(result.additions, observed.additions)
+    assert (result.front.extras["episodes"] >= 6).all()
+    assert (result.finals.extras["episodes"] == 6).all()
+    assert any(name.startswith("parameters.actor.") for name in result.front.extras)
+    truth = written_truth(result)
+    z = (result.objectives - truth) / result.front.extras["standard_error"].clamp(min=0.02)
+    assert (z.abs() < 5).all()
+
+
+def written_truth(result, completions=400):
+    """Means of many completions of the front's policies, by the toy's own score."""
+    rows = result.front.rows(torch.arange(len(result.front)).repeat_interleave(completions))
+    texts = result.generator.complete(rows, ["prompt 1"] * len(rows), seed=987)
+    return ToyText().score([], texts).reshape(len(result.front), completions, 2).mean(dim=1)
+
+
+def test_a_search_on_texts_reports_the_same_however_it_came_there(tmp_path):
+    whole = written()
+    assert_same_results(written(), whole)
+    steps = iter([False, True])
+    written(checkpoint=tmp_path, callback=lambda _: next(steps))
+    for _ in range(2):  # of an interrupted one, and of a finished one
+        resumed = written(checkpoint=tmp_path)
+        assert_same_results(resumed, whole)
+        assert resumed.record["used_apart"] == whole.record["used_apart"]
+    assert_same_results(written(checkpoint=tmp_path, reevaluations=7), written(reevaluations=7))
+
+
+def test_after_ctrl_c_texts_are_not_evaluated_anew():
+    result = written(callback=lambda _: signal.raise_signal(signal.SIGINT))
+    assert result.record["interrupted"]
+    assert (result.record["used_apart"], result.record["reevaluated"]) == (0, False)
+    assert (result.front.extras["episodes"] == 8).all()  # those it learned from

@@ -68,6 +68,7 @@ def trained(name: str, seed: int, options: dict[str, Any], updates: int = UPDATE
             seed=seed,
             device="cpu",
             progress=False,
+            reevaluations=0,  # what is reported is measured below, at the start and at the end alike
         )
         net = result.generator.net
         found: dict[str, Any] = {"options": options, "seed": seed, "updates": updates}

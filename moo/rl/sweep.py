@@ -96,17 +96,17 @@ class PolicySweep:
         said = self._said = SimpleNamespace(**options)
         self.problem, self._seed, self._device = problem, seed, torch.device(device)
         self.preferences_per_round, self.wants_setting = said.policies, True
-        self.net = (self._writers() if problem.kind == "text" else self._networks()).to(self._device)
+        self.net = (self._writers() if problem.kind == "text" else self._networks(said.policies)).to(self._device)
         self._first = self.net.rows(actor_alone=True)
         self._adam = torch.optim.Adam(self.net.parameters(), lr=said.learning_rate, eps=1e-5)
         self.levels = Levels(options.get("memory", 0.0), self._device)
         self._steps = self._made = 0
         self._finals = Candidates.empty((1,), problem.num_objectives, torch.int64)
 
-    def _networks(self) -> ActorCritic:
+    def _networks(self, policies: int) -> ActorCritic:
         said, (read, done) = self._said, spaces_of(self.problem)
         self.observer = Observer(read)
-        shape = (said.policies, self.observer.inputs, done, self.problem.num_objectives, said.hidden, said.layers)
+        shape = (policies, self.observer.inputs, done, self.problem.num_objectives, said.hidden, said.layers)
         return ActorCritic(*shape, torch_generator(self._seed, "networks"))
 
     def _writers(self) -> Writers:
@@ -165,6 +165,12 @@ class PolicySweep:
         generator: torch.Generator,
     ) -> Tensor:
         return act_rows(candidates, observations, mask, self.observer, generator)
+
+    @property
+    def copies_at_once(self) -> int:
+        """How many texts a step writes at once."""
+        many: int = self._said.policies * self._said.copies
+        return many
 
     def complete(self, candidates: Candidates, prompts: Sequence[str], seed: int = 0) -> list[str]:
         """One completion of each prompt by the policy of the same row of a front or finals, on a text problem."""
