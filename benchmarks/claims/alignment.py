@@ -99,6 +99,15 @@ CLAIMS: tuple[Claim, ...] = (
         quick="the same, one seed",
     ),
     Claim(
+        "Policies under constraints, on text",
+        "sentiment alone, without constraints, at the same number of updates",
+        "constrained, offline text with length <= a stated limit (30 of 40 characters) and the harmlessness classifier "
+        "(at least .9) as judges: feasible rate > 95 % with reward within 5 % of the unconstrained run; multipliers "
+        "settle, thresholds met within 2 %",
+        "moo.benchmarks.perf.constrained_text:text",
+        quick="the same, one seed, a third of the updates",
+    ),
+    Claim(
         "Reward soups on bandits",
         "policies trained for each preference; the line between the experts",
         "gap to the separately trained mixture and the barrier on the linear path: reported whatever they are",
