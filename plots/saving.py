@@ -78,6 +78,16 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     if ending not in FORMATS:
         raise ValueError(f"`path` should end in {', '.join(FORMATS)}: the ending is the format. Found {str(path)!r}.")
     content = _content(figure, ending)
+    write_whole(path, content)
+    return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it, so that an older one stays whole where writing fails.
+
+    Raises:
+        OSError: The file could not be written; the error names it.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(content)
@@ -86,7 +96,6 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"could not be written: {error.strerror}", str(path)) from error
-    return path
 
 
 def _content(figure: Figure, ending: str) -> bytes:

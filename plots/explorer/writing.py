@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import gzip
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable
 from html import escape
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from moo.plots.explorer.gathering import ExplorerData, explorer_data
 from moo.plots.reading import Results
+from moo.plots.saving import write_whole
 
 SCRIPTS = (  # in the order in which they build on each other
     *("reading", "scales", "view", "choosing", "looks", "scatter", "space", "parallel", "details", "exporting"),
@@ -52,7 +51,7 @@ def explore(results: Results, path: str | Path, *, picture: Callable[[str], str]
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"`path` should end in .html. Found {str(path)!r}.")
-    _write(path, explorer_page(explorer_data(results, picture=picture)).encode())
+    write_whole(path, explorer_page(explorer_data(results, picture=picture)).encode())
     return path
 
 
@@ -139,15 +138,3 @@ def _packed(text: str) -> str:
 
 def _checksum(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it, so that an older one stays whole where writing fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, f"could not be written: {error.strerror}", str(path)) from error
