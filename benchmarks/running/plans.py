@@ -25,6 +25,7 @@ def claim(out: Path, suite: Suite, refused: Iterable[Status]) -> None:
     check_place(out, suite)
     (out / RUNNING).mkdir(parents=True, exist_ok=True)
     with FileLock(out / RUNNING / "suite.lock", timeout=WAIT):  # what two processes say at once is joined
+        check_place(out, suite)  # once more: another process may have marked it since
         mark = out / "suite.json"
         plans = read_plans(out) if mark.exists() else []
         before = read_mapping(mark).get("not applicable", {}) if plans else {}
@@ -42,8 +43,9 @@ def check_place(out: Path, suite: Suite) -> None:
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` should be a folder. {out} is a file.")
-    marked = (out / "suite.json").exists()
-    if not marked and out.exists() and _alien(out, suite):
+    alien = out.exists() and _alien(out, suite)
+    marked = (out / "suite.json").exists()  # looked at last: another process may just have written it
+    if alien and not marked:
         raise ValueError(f"{out} holds something else than a suite. Choose another folder, or empty it.")
     for plan in read_plans(out) if marked else ():
         _refuse_another(plan, suite, out)

@@ -995,6 +995,36 @@ def test_plans_that_two_programs_write_at_once_are_joined(tmp_path, monkeypatch)
     assert sorted(plan["seeds"] for plan in plans_of(tmp_path / "out")) == [[seed] for seed in range(8)]
 
 
+def test_a_mark_that_another_program_writes_while_the_folder_is_looked_at_is_seen(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    looked = plans_module._alien
+
+    def slowly(place, suite):
+        monkeypatch.setattr(plans_module, "_alien", looked)
+        claim(place, replace(SMALL, seeds=(1,)), ())  # the other program, between two looks at the folder
+        return looked(place, suite)
+
+    out.mkdir()
+    monkeypatch.setattr(plans_module, "_alien", slowly)
+    claim(out, replace(SMALL, seeds=(0,)), ())
+    assert sorted(plan["seeds"] for plan in plans_of(out)) == [[0], [1]]
+
+
+def test_another_suite_that_marks_the_folder_first_is_not_joined(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    lock = plans_module.FileLock
+
+    def late(*args, **options):
+        monkeypatch.setattr(plans_module, "FileLock", lock)
+        claim(out, replace(SMALL, name="another"), ())  # the other program, before the lock is ours
+        return lock(*args, **options)
+
+    monkeypatch.setattr(plans_module, "FileLock", late)
+    with pytest.raises(ValueError, match="holds the suite 'another'"):
+        claim(out, SMALL, ())
+    assert [plan["seeds"] for plan in plans_of(out)] == [list(SMALL.seeds)]
+
+
 def test_cells_of_before_sizes_were_recorded_are_read_back(copied):
     for cell in cells(SMALL):
         path = cell_folder(cell, copied) / "record.json"
