@@ -96,8 +96,10 @@ class Metered:
 
     def _noise(self, name: str, place: int) -> torch.Generator | None:
         """A stream for this call alone; None where the problem has no noise."""
-        if not self._problem.stochastic:
-            return None
+        return self._stream(name, place) if self._problem.stochastic else None
+
+    def _stream(self, name: str, place: int) -> torch.Generator:
+        """A stream for this call alone, another one inside `apart()`."""
         return torch_generator(self.seed, f"{name} apart" if self._apart else name, place)
 
     def count(self, cost: int) -> None:
@@ -385,7 +387,7 @@ class MeteredText(Metered):
     def prompts(self, n: int) -> list[str]:
         """Draw `n` prompts."""
         self._resets += 1
-        drawn: list[str] = self._problem.prompts(n, torch_generator(self.seed, "prompts", self._resets))
+        drawn: list[str] = self._problem.prompts(n, self._stream("prompts", self._resets))
         return drawn
 
     def score(self, prompts: Sequence[str], completions: Sequence[str]) -> tuple[Tensor, Tensor]:

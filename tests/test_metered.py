@@ -624,6 +624,13 @@ def test_prompts_follow_the_seed_and_go_on(tmp_path):
     assert resumed.prompts(20) == drawn[1]
 
 
+def test_prompts_drawn_apart_are_none_of_those_that_training_draws():
+    trained, apart = metered(ToyText(), 5, 0), metered(ToyText(), 5, 0)
+    with apart.apart():
+        drawn = apart.prompts(20)
+    assert drawn != trained.prompts(20)
+
+
 # ------------------------------------------------------------------------------------------------- what raises
 def test_an_environment_that_raises_fails_the_copies_it_stepped():
     class Breaking(ToyEnvironment):
