@@ -400,8 +400,10 @@ def find_suite(suite: str | Suite) -> Suite:
     raise ValueError(f"{unknown_name('suite', suite, SUITES)} Your own is a YAML file: moo bench my_suite.yaml.")
 
 
-def narrowed(suite: Suite, *, problems: Sequence[str], methods: Sequence[str], seeds: Any) -> Suite:
-    """A suite with other lists, where some are given. A function of the suite goes by its name.
+def narrowed(
+    suite: Suite, *, problems: Sequence[str], methods: Sequence[str], seeds: Any, budget: int | None = None
+) -> Suite:
+    """A suite with other lists or another budget, where some are given. A function of the suite goes by its name.
 
     Raises:
         TypeError, ValueError: One of them is not written as it should be.
@@ -412,6 +414,7 @@ def narrowed(suite: Suite, *, problems: Sequence[str], methods: Sequence[str], s
         problems=tuple(own.get(name, name) for name in problems) or suite.problems,
         methods=tuple(methods) or suite.methods,
         seeds=suite.seeds if seeds is None else seeds_of(seeds),
+        budget=suite.budget if budget is None else check_count("budget", budget),
     )
 
 
@@ -435,7 +438,8 @@ def read_suite(path: Path) -> Suite:
 def _suite(data: Any, path: Path) -> Suite:
     """The suite that a YAML file's content describes, under the file's name where it has none of its own."""
     if not isinstance(data, dict):
-        raise ValueError(f"A suite should hold the keys {', '.join(KEYS)}. Found {type(data).__name__}.")
+        found = "nothing" if data is None else type(data).__name__
+        raise ValueError(f"A suite should hold the keys {', '.join(KEYS)}. Found {found}.")
     for key in data:
         if key not in KEYS:
             raise ValueError(unknown_name("key", key, KEYS))
@@ -455,7 +459,9 @@ def _entries(key: str, value: Any, read: Callable[[Any], Any]) -> tuple[Any, ...
     """The entries of one of the two lists, each read; a single one needs no list."""
     entries = [value] if isinstance(value, str | dict) else value
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, str | dict) for entry in entries):
-        raise ValueError(f"`{key}` should be a list of names with options, or of mappings. Found {value!r}.")
+        raise ValueError(
+            f"`{key}` should be a list of names with options, or of mappings, at least one. Found {value!r}."
+        )
     found = []
     for number, entry in enumerate(entries, start=1):
         try:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moo.adapters.callables import check_names
 from moo.base import AskTell, Candidates, VectorProblem
 from moo.checks import check_count, check_finite_rows, check_matrix
 from moo.choosing import find_problem, fitting_methods, set_up
@@ -31,10 +32,13 @@ class Laboratory(VectorProblem):
     name = "laboratory"
     stochastic = True  # measurements repeat themselves only roughly, unless somebody knows better
 
-    def __init__(self, space: Any, directions: tuple[str, ...], num_constraints: int) -> None:
+    def __init__(
+        self, space: Any, directions: tuple[str, ...], num_constraints: int, names: Sequence[str] | None = None
+    ) -> None:
         self.space = Space.of(space)
         self.num_objectives = len(directions)
         self.directions = directions
+        self.objective_names = check_names(names, self.num_objectives, self.space.names)
         self.num_constraints = num_constraints
 
     def evaluate(self, solutions: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
@@ -47,6 +51,7 @@ def optimizer(
     *,
     num_objectives: int | None = None,
     directions: str | Sequence[str] | None = None,
+    objective_names: Sequence[str] | None = None,
     num_constraints: int = 0,
     reference_point: Any = None,
     initial: Any = None,
@@ -62,6 +67,7 @@ def optimizer(
         method: One that can be asked, or `"auto"`.
         num_objectives: With a space, where `directions` is a single word.
         directions: With a space: `"min"`, `"max"` or one per objective.
+        objective_names: With a space: what tables, axes and files call the objectives; by default f1, f2, ...
         num_constraints: With a space: how many constraints will be told, feasible where `<= 0`.
         reference_point: `[m]` in the problem's directions; else the problem's own; else inferred from the first rows.
         initial: Points already known: `(solutions, objectives[, constraints])`.
@@ -75,7 +81,8 @@ def optimizer(
         ValueError: An argument breaks a rule, or the method cannot be asked.
     """
     if isinstance(problem_or_space, str) or hasattr(problem_or_space, "kind"):
-        problem = find_problem(problem_or_space, directions=directions, num_objectives=num_objectives)
+        own = {"directions": directions, "num_objectives": num_objectives, "objective_names": objective_names}
+        problem = find_problem(problem_or_space, **own)
         if num_constraints:
             raise ValueError(f"`num_constraints` is for spaces. {problem.name!r} knows its own: leave it out.")
     else:
@@ -90,6 +97,7 @@ def optimizer(
                 problem_or_space,
                 check_directions(directions, count),
                 check_count("num_constraints", num_constraints, low=0),
+                objective_names,
             )
         )
     run = set_up(
@@ -123,6 +131,10 @@ class Optimizer:
         self._run.watched = False
         self._generator: Any = run.generator
         self._pending: dict[int, Tensor] = {}
+
+    def __repr__(self) -> str:
+        config, told = self._run.config, self._run.problem.used
+        return f"Optimizer({config['method']} on {config['problem']}: {told:,} told, {len(self._pending):,} pending)"
 
     def ask(self, n: int = 1) -> Candidates:
         """At most `n` rows to evaluate: `solutions [k, d]` and `extras["id"] [k]`, objectives NaN.

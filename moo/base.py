@@ -205,6 +205,10 @@ class Problem(Protocol):
     reference_front: Tensor | None = None  # [n, m], may be approximate: the problem's docstring says so
     oracle: Oracle | None = None
 
+    def __repr__(self) -> str:
+        name = getattr(self, "spec", None) or getattr(self, "name", type(self).__name__)
+        return f"{type(self).__name__}({name}: {self.kind}, {', '.join(getattr(self, 'directions', ()))})"
+
 
 class VectorProblem(Problem, Protocol):
     """Solutions are rows of a space. Unit: evaluations."""

@@ -18,12 +18,30 @@ if TYPE_CHECKING:
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
-    """The message for a name that is not among the known ones, with the nearest suggested."""
+    """The message for a name that is not among the known ones, with the nearest suggested.
+
+    Args:
+        what: What the name should be of: "method", or "option of method 'nsga2'".
+        name: What was found.
+        known: What there is.
+    """
     names = sorted(known)
+    near = [repr(one) for one in nearest_names(str(name), names)]
+    suggestion = f" Did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?" if near else ""
+    kind, of, whose = what.partition(" of ")
+    return f"Unknown {kind} {name!r}{of}{whose}.{suggestion} Known: {', '.join(names) or 'none'}."
+
+
+def nearest_names(name: str, names: list[str], limit: int = 3) -> list[str]:
+    """The known names most like a name, in any case: the best one, those as good, and else what begins with it."""
     lower = {known_name.lower(): known_name for known_name in names}
-    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
-    suggestion = f" Did you mean {lower[near[0]]!r}?" if near else ""
-    return f"Unknown {what} {name!r}.{suggestion} Known: {', '.join(names) or 'none'}."
+    wanted = name.lower()
+    likeness = {one: difflib.SequenceMatcher(None, one, wanted).ratio() for one in lower}  # as get_close_matches has it
+    best = max(likeness.values(), default=0.0)
+    near = [one for one in lower if likeness[one] == best >= 0.6]
+    if not near and wanted:
+        near = [one for one in lower if one.startswith(wanted)]
+    return [lower[one] for one in near[:limit]]
 
 
 def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None) -> int:

@@ -167,9 +167,11 @@ def make_tuner(preferences: Any, problem: Problem, method: str, *, budget: int, 
     kind = find_method(method)
     automatic = isinstance(preferences, str) and preferences == "auto"
     if not kind.uses_preferences and not automatic:
+        fitting = fitting_methods(problem, lambda other, it: misfit(it, other))
+        able = [other for other in fitting if find_method(other).uses_preferences]
         raise ValueError(
-            f"Method {method!r} takes no preferences: it finds the whole front at once. "
-            "Leave `preferences` out, or choose a method that follows them (see `moo list methods`)."
+            f"Method {method!r} takes no preferences: it finds the whole front at once. Leave `preferences` out, or "
+            f"choose a method that follows them: {', '.join(able) or 'none fits this problem'}."
         )
     name = "dirichlet" if automatic and hasattr(kind, "sample") else "uniform"
     options: dict[str, Any] = {}

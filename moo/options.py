@@ -81,9 +81,11 @@ def resolve_options(declared: Mapping[str, Option], given: Mapping[str, Any] | N
 
     Raises:
         ValueError: An option is unknown (the known ones are listed) or outside its range.
-        TypeError: A value is of another type.
+        TypeError: A value is of another type, or the options are no mapping.
     """
-    given = given or {}
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise TypeError(f"The options of {of} should be a mapping, as in {{name: value}}. Found {given!r}.")
     for name in given:
         if name not in declared:
             raise ValueError(unknown_name(f"option of {of}", name, declared))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -43,7 +44,7 @@ FILES = (  # of a saved result, beside record.json
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SearchResult:
     """The outcome of `pareto_search`. Objectives are in the problem's own directions.
 
@@ -69,6 +70,12 @@ class SearchResult:
     _build: Callable[[], Any] = field(repr=False, compare=False)
     _state: Callable[[], Any] = field(default=dict, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        config, record = self.config, self.record
+        spent = f"{record.get('used', 0):,} {config['unit']}"
+        found = f"{len(self.front)} in the front, hypervolume {record.get('hypervolume', math.nan):.6g}"
+        return f"SearchResult({config['method']} on {config['problem']}, seed {config['seed']}: {spent}, {found})"
+
     # ------------------------------------------------------------------------------------------ what is asked most
     @property
     def solutions(self) -> Tensor:
@@ -89,6 +96,11 @@ class SearchResult:
     def feasible(self) -> bool:
         """Whether anything feasible was found."""
         return len(self.front) > 0
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether anything was evaluated: a method that learns first may have spent a small budget on that alone."""
+        return any(len(rows) for rows in (self.front, self.least_violating, self.failures))
 
     @property
     def hypervolume(self) -> float:
@@ -127,7 +139,7 @@ class SearchResult:
             decode = getattr(getattr(generator, "problem", None), "original_solutions", None)
             return sampled if not self.config["encoding"] or decode is None else decode(sampled)
         if not self.feasible:
-            raise ValueError("Nothing feasible was found, so no solution fits any preference: see `least_violating`.")
+            raise ValueError(self._lack("no solution fits any preference"))
         objectives = turn(self.objectives, self.config["directions"])
         best, worst = objectives.amax(dim=0), objectives.amin(dim=0)
         scaled = (objectives - worst) / torch.where(best > worst, best - worst, 1.0)
@@ -183,8 +195,17 @@ class SearchResult:
 
     def _to_choose_from(self) -> Tensor:
         if not self.feasible:
-            raise ValueError("Nothing feasible was found, so there is nothing to choose from: see `least_violating`.")
+            raise ValueError(self._lack("there is nothing to choose from"))
         return self.objectives
+
+    def _lack(self, so: str) -> str:
+        """What is said where the front is empty, and what that means for a call."""
+        if self.evaluated:
+            return f"Nothing feasible was found, so {so}: see `least_violating`."
+        spent = f"{self.record['used']:,} {self.config['unit']}"
+        return (
+            f"Nothing was evaluated, so {so}: {self.config['method']!r} learned from all {spent}. Give a larger budget."
+        )
 
     # ------------------------------------------------------------------------------------------ tables and plots
     def to_dataframe(self, which: str = "front") -> pd.DataFrame:

@@ -146,7 +146,7 @@ class Run:
             f"The problem is noisy: {count} solutions are evaluated {episodes} times anew to choose among them, and "
             "the chosen ones again until their hypervolume is known to 1.5 %, at most as often as the search evaluated "
             "(counted apart; reevaluations=0 turns this off).",
-            shown=announced,
+            shown=announced and count > 0,
         )
         for name, pool in distinct_pools.items():
             self._reported[name] = honest_front(problem, self.generator, pool, episodes, precise=name == "front")

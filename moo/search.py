@@ -29,6 +29,7 @@ def pareto_search(
     space: Any = None,
     num_objectives: int | None = None,
     directions: str | Sequence[str] | None = None,
+    objective_names: Sequence[str] | None = None,
     constraints: Callable[..., Any] | None = None,
     reference_point: Any = None,
     initial: Any = None,
@@ -58,6 +59,7 @@ def pareto_search(
         space: Of a function: a `Space`, or a list of columns or `(low, high)` bounds.
         num_objectives: Of a function, where `directions` is a single word.
         directions: Of a function: `"min"`, `"max"` or one per objective.
+        objective_names: Of a function: what tables, axes and files call its objectives; by default f1, f2, ...
         constraints: Of a function: another one that gives `[c]` or `[n, c]`, feasible where `<= 0`.
         reference_point: For the hypervolume, `[m]` in the problem's directions; else the problem's own; else inferred
             from the first evaluated rows.
@@ -91,7 +93,10 @@ def pareto_search(
         ValueError: An argument breaks a rule; the message says which and what to do.
         RuntimeError: Every evaluation fails.
     """
+    if callback is not None and not callable(callback):
+        raise TypeError(f"`callback` should be a function that takes a result, or None. Found {callback!r}.")
     own = {"space": space, "directions": directions, "num_objectives": num_objectives, "constraints": constraints}
+    own["objective_names"] = objective_names
     calling = {"vectorized": vectorized, "workers": workers, "stochastic": stochastic}
     run = set_up(
         find_problem(problem, **own, **calling),

@@ -26,16 +26,26 @@ from safetensors.torch import load_file
 from moo.base import Candidates
 
 FORMAT = 1  # of the directory; a newer one is refused
+QUOTED = 100  # characters of a value that a message quotes
 FREE = ("format", "budget", "choice", "reevaluations", "versions")  # may differ from one life of a run to the next
 
 
 class DamagedFileError(ValueError):
-    """A file of a run cannot be read."""
+    """A file of a run cannot be read.
+
+    Attributes:
+        what: Which file and why, without the advice: for who runs it again himself.
+    """
+
+    what: str = ""
 
     @classmethod
     def of(cls, path: Path, error: Exception) -> DamagedFileError:
         """The error for a file that could not be read because of another one."""
-        return cls(f"{path} is damaged ({type(error).__name__}: {error}). Delete it and run again.")
+        what = f"{path} is damaged ({type(error).__name__}: {error})"
+        made = cls(f"{what}. Delete it and run again.")
+        made.what = what
+        return made
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -109,7 +119,7 @@ def read_mapping(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def refuse_other_run(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raise where a folder holds the data of a run with another configuration.
+    """Raise where a folder holds the data of a run with another configuration, or a finished one of a larger budget.
 
     Raises:
         ValueError: It does; the message says what differs and how to go on.
@@ -118,17 +128,23 @@ def refuse_other_run(folder: Path, config: Mapping[str, Any]) -> None:
         raise ValueError(f"A folder is needed for the run's data. {folder} is a file.")
     if not (folder / "cell.json").exists():
         return
-    old = read_mapping(folder / "cell.json")
+    old, finished = read_mapping(folder / "cell.json"), (folder / "record.json").exists()
     different = [
-        f"{key}: {old.get(key)!r} there, {value!r} now"
+        f"{key}: {_shortly(old.get(key))} there, {_shortly(value)} now"
         for key, value in config.items()
-        if key not in FREE and old.get(key) != value
+        if (key not in FREE and old.get(key) != value) or (key == "budget" and finished and old.get(key, 0) > value)
     ]
     if different:
         raise ValueError(
             f"{folder} holds another run ({'; '.join(different)}). "
             "Choose another folder, or make the same call as before to go on with it."
         )
+
+
+def _shortly(value: Any) -> str:
+    """A value as a message quotes it: a long one, such as a space, by its beginning."""
+    text = repr(value)
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
 
 
 # ----------------------------------------------------------------------------------------------------------- rows

@@ -13,9 +13,9 @@ from moo.plots import pairs, parallel
 from moo.plots.borders import limits, staircase, worst_corner
 from moo.plots.reading import Results
 from moo.plots.saving import paper_figure
-from moo.plots.sets import FrontData, dense_reference, front_data
+from moo.plots.sets import FrontData, dense_reference, front_data, reference_marks
 from moo.plots.space import lay_out_space
-from moo.plots.style import FAINT, STYLE, scaled
+from moo.plots.style import STYLE, scaled
 from moo.plots.words import fold_names
 
 VIEWS = {"auto": (2, None), "scatter": (2, 2), "projections": (3, 3), "3d": (3, 3), "parallel": (2, None)}
@@ -47,7 +47,7 @@ def _draw_in_space(axes: Any, data: FrontData) -> None:
     lay_out_space(axes, data.labels)
     points: dict[str, Any] = {"markeredgewidth": 0}
     if data.reference_front is not None:
-        axes.plot(*data.reference_front.T, ".", color=FAINT, markersize=scaled(1.2), zorder=1, **points)
+        axes.plot(*data.reference_front.T, zorder=1, **reference_marks(data))
     for front, (color, marker, _) in zip(data.fronts, data.looks, strict=True):
         axes.plot(*front.objectives.T, marker, color=color, markersize=data.marker_size, label=front.label, **points)
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from moo.plots.borders import broken_line, limits
 from moo.plots.reading import Results, check_objectives
 from moo.plots.saving import paper_figure
-from moo.plots.sets import FrontData, front_data, front_handles
+from moo.plots.sets import FrontData, front_data, front_handles, reference_marks
 from moo.plots.style import FAINT, STYLE, scaled
 from moo.plots.words import fold_names, say, shared_legend
 
@@ -33,8 +33,7 @@ def draw_pair(axes: Axes, data: FrontData, i: int, j: int, *, reference_line: bo
         line = broken_line(reference[:, [i, j]], [data.directions[i], data.directions[j]])
         axes.plot(*line.T, color=FAINT, linewidth=scaled(1.6), zorder=1)
     elif reference is not None:
-        dots: dict[str, Any] = {"markersize": scaled(1.5), "markeredgewidth": 0}
-        axes.plot(reference[:, i], reference[:, j], ".", color=FAINT, zorder=1, **dots)
+        axes.plot(reference[:, i], reference[:, j], zorder=1, **reference_marks(data))
     for front, (color, marker, _) in zip(data.fronts, data.looks, strict=True):
         style: dict[str, Any] = {"color": color, "markersize": data.marker_size, "markeredgewidth": 0}
         axes.plot(front.objectives[:, i], front.objectives[:, j], marker, label=front.label, **style)

@@ -222,3 +222,10 @@ def test_a_construction_problem_can_be_asked_too():
     assert torch.equal(opt.pending().solutions, rows.solutions[3:])
     opt.tell(rows.extras["id"][3:], ToyConstruction().evaluate(rows.solutions[3:]))
     assert len(opt.pending()) == 0
+
+
+def test_it_is_shown_in_one_line():
+    opt = opened("random")
+    rows = opt.ask(4)
+    opt.tell(rows.extras["id"][:1], values(rows.solutions[:1]))
+    assert repr(opt) == "Optimizer(random on laboratory: 1 told, 3 pending)"

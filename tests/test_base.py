@@ -10,6 +10,7 @@ from moo.base import Candidates, Setting, unsuitable
 from moo.generators.evolutionary import NSGA2
 from moo.generators.random_search import RandomSearch
 from moo.metered import metered, step_by_asking
+from moo.problems import get_problem
 from moo.space import Space, categorical, integer, real
 from moo.storage import read_state, write_state
 
@@ -252,3 +253,9 @@ def test_where_nothing_is_asked_nothing_is_paid_or_told():
     meter = metered(ToyVector(), 6, 0)
     assert len(step_by_asking(Waiting(), meter, 5)) == 0
     assert meter.used == 0
+
+
+def test_a_problem_is_shown_in_one_line():
+    assert repr(get_problem("zdt1:dim=4")) == "ZDT1(zdt1:dim=4: vector, min, min)"
+    assert repr(ToyVector(directions=("max", "min"))) == "ToyVector(toy-vector: vector, max, min)"
+    assert repr(object.__new__(ToyVector)).startswith("ToyVector(")

@@ -22,6 +22,24 @@ def test_the_nearest_name_is_suggested_and_all_are_listed_in_order():
 
 
 @pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [
+        ("nsga", ["nsga3", "spea2", "nsga2"], "'nsga2' or 'nsga3'"),
+        ("zdt9", [f"zdt{i}" for i in range(1, 7)], "'zdt1', 'zdt2' or 'zdt3'"),
+        ("zdt1", ["dtlz2:dim=12,num_objectives=3", "zdt1:dim=30,noise=0.1"], "'zdt1:dim=30,noise=0.1'"),
+        ("NSGA2", ["nsga2", "nsga3"], "'nsga2'"),
+    ],
+)
+def test_names_that_are_as_near_are_all_suggested_and_else_those_that_begin_so(name, known, near):
+    assert f"Unknown thing {name!r}. Did you mean {near}? Known: " in unknown_name("thing", name, known)
+
+
+def test_a_name_stands_before_whose_it_is():
+    said = unknown_name("option of method 'nsga2'", "popul", ["population"])
+    assert said == "Unknown option 'popul' of method 'nsga2'. Did you mean 'population'? Known: population."
+
+
+@pytest.mark.parametrize(
     ("known", "end"), [(["alpha", "beta"], "'zzz'. Known: alpha, beta."), ([], "'zzz'. Known: none.")]
 )
 def test_nothing_is_suggested_where_nothing_is_near(known, end):

@@ -11,6 +11,7 @@ import sys
 import types
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import typer
@@ -190,6 +191,10 @@ def test_a_missing_argument_is_a_usage_error(arguments):
     ("arguments", "word"),
     [
         (["search", "zdt1", "--budget", "many"], "--budget"),
+        (["search", "zdt1", "--budget", "1.5"], "Found '1.5'"),
+        (["bench", "smoke", "--budget", "1,000"], "Found '1,000'"),
+        (["tune", "zdt1", "-m", "nsga2", "--budget", "few"], "Found 'few'"),
+        (["import", "x.csv", "--budget", "nan"], "Found 'nan'"),
         (["search", "zdt1", "--seed", "1.5"], "--seed"),
         (["search", "zdt1", "--nonsense"], "--nonsense"),
         (["list", "everything"], "problems"),
@@ -307,10 +312,18 @@ def test_ctrl_c_saves_what_was_found_and_the_same_call_goes_on(tmp_path, monkeyp
     assert stopped.exit_code == 130
     assert "interrupted by Ctrl-C" in stopped.stdout
     assert "Next: " in stopped.stdout
+    assert "To go on: run the same command again." in stopped.stdout
     assert moo.load_result(tmp_path / "x").record["used"] == 40
-    good(*command)
+    assert "go on" not in good(*command).stdout
     assert Counting.rows == 100
     assert moo.load_result(tmp_path / "x").record["used"] == 100
+
+
+def test_ctrl_c_without_a_checkpoint_says_that_nothing_can_go_on(monkeypatch):
+    monkeypatch.setattr(Counting, "at", 2)
+    stopped = call("search", "counting", "-m", "random", "-H", "batch=20", "-b", "100", "-o", "x")
+    assert stopped.exit_code == 130
+    assert "This search cannot go on: only one that was begun with --checkpoint FOLDER can." in stopped.stdout
 
 
 @pytest.mark.parametrize(
@@ -359,11 +372,14 @@ def test_a_reference_point_is_said_in_the_problems_directions(tmp_path, said):
     [
         (["search", "ztd1"], "Unknown problem 'ztd1'. Did you mean 'zdt1'? Known: "),
         (["search", "ZDT1"], "Did you mean 'zdt1'?"),
-        (["search", "zdt1:dims=3"], "Unknown option of zdt1 'dims'. Did you mean 'dim'?"),
+        (["search", "zdt1:dims=3"], "Unknown option 'dims' of zdt1. Did you mean 'dim'?"),
         (["search", "zdt1:dim=1"], "`dim` should be at least 2. Found 1."),
         (["search", "zdt1:dim"], "key=value"),
         (["search", "zdt1", "-m", "nsgaii"], "Unknown method 'nsgaii'. Did you mean 'nsga"),
-        (["search", "zdt1", "-m", "nsga2", "-H", "popul=9"], "'popul'. Did you mean 'population'? Known: population"),
+        (
+            ["search", "zdt1", "-m", "nsga2", "-H", "popul=9"],
+            "'popul' of method 'nsga2'. Did you mean 'population'? Known: population",
+        ),
         (["search", "zdt1", "-m", "nsga2", "-H", "population=1"], "`population` should be from 2 to 100000. Found 1."),
         (["search", "zdt1", "-m", "nsga2", "-H", "population=ten"], "`population` should be a whole number"),
         (["search", "zdt1", "-m", "nsga2", "-H", "population"], "key=value"),
@@ -387,7 +403,7 @@ def test_a_reference_point_is_said_in_the_problems_directions(tmp_path, said):
         (["bench", "smoek"], "Unknown suite 'smoek'. Did you mean 'smoke'?"),
         (["bench", "smoke", "-p", "ztd1"], "Unknown problem 'ztd1'. Did you mean 'zdt1'?"),
         (["bench", "smoke", "-m", "nsgaii"], "Unknown method 'nsgaii'"),
-        (["bench", "smoke", "-m", "nsga2:popul=9"], "'popul'. Did you mean 'population'?"),
+        (["bench", "smoke", "-m", "nsga2:popul=9"], "'popul' of method 'nsga2'. Did you mean 'population'?"),
         (["bench", "smoke", "--seeds", "0"], "`seeds` should be at least 1. Found 0."),
         (["bench", "smoke", "--workers", "0"], "`workers` should be at least 1. Found 0."),
     ],
@@ -430,6 +446,18 @@ def test_failed_rows_are_counted_and_their_file_is_named(tmp_path):
     failures = len(moo.load_result(tmp_path / "x").failures)
     assert f"{failures} evaluations: see x/failures.csv" in said
     assert len((tmp_path / "x" / "failures.csv").read_text().splitlines()) == failures + 1
+
+
+def test_a_budget_that_learning_uses_up_is_said():
+    said = good("search", "deep-sea-treasure", "-m", "ppo-preference", "-b", "500", "-o", "x").stdout
+    assert "nothing was evaluated: the whole budget went into learning. Give a larger one" in said
+    assert "feasible" not in said
+
+
+def test_one_point_is_said_as_one():
+    assert re.search(
+        r"front +1 point$", good("search", "toy", "-m", "random", "-b", "1", "-o", "x").stdout, re.MULTILINE
+    )
 
 
 def test_nothing_feasible_is_said():
@@ -643,7 +671,8 @@ def test_a_damaged_cell_is_named_and_run_again(suite_copy):
     os.truncate(cell / "front.npz", 100)
     assert "front.npz is damaged" in refused("report", suite_copy)
     result = good(*BENCH, "-o", suite_copy)
-    assert "front.npz is damaged" in result.stderr
+    assert re.search(r"is run again: \S+front.npz is damaged \(.*\) \(set aside as damaged-", result.stderr)
+    assert "Delete it" not in result.stderr
     assert "4 cells: 1 to run, 3 on disk" in result.stderr
 
 
@@ -654,6 +683,9 @@ def test_reports_in_every_form(suite, tmp_path):
         assert good("report", suite, "--format", form).stdout == text
         assert good("report", suite, "-f", form, "-o", tmp_path / f"r.{form}").stdout == ""
         assert (tmp_path / f"r.{form}").read_text() == text
+    for name in ("r", "r.txt", "r.TXT"):
+        good("report", suite, "-o", tmp_path / name)
+        assert (tmp_path / name).read_text() == render(load_report(suite), form="table")
 
 
 def test_a_report_of_chosen_indicators(suite):
@@ -687,6 +719,10 @@ def test_bad_reports_are_refused(suite, tmp_path):
     assert "Unknown format 'doc'. Known: csv, html, latex, md, table" in refused("report", suite, "-f", "doc")
     assert "Did you mean 'igd_plus'?" in refused("report", suite, "-i", "igdplus")
     assert "nowhere holds neither a suite nor a finished search" in refused("report", "nowhere", code=1)
+    assert "`--out` should end in .txt, .md, .csv, .tex, .html, or `--format` say" in refused(
+        "report", suite, "-o", "r.doc"
+    )
+    assert not Path("r.doc").exists()
     message = refused("report", suite, "-o", tmp_path / "no" / "r.md", code=1)
     assert str(tmp_path / "no" / "r.md") in message
     assert "Errno" not in message

@@ -50,6 +50,16 @@ def test_what_is_no_seeds_is_refused(text):
     assert "`seeds` should be a count, a range as in 0-9, or a list as in 3,5,8." in found.stderr
 
 
+@pytest.mark.parametrize("said", ["2e3", "2000"])
+def test_a_budget_stands_instead_of_the_suites(said):
+    assert " 300 " in call(*SMALL, "--dry-run").stdout
+    shown = call(*SMALL, "--dry-run", "--budget", said).stdout
+    assert " 2,000 " in shown
+    assert " 300 " not in shown
+    refused = call(*SMALL, "--budget", "0")
+    assert (refused.exit_code, refused.stderr.strip()) == (2, "Error: `budget` should be at least 1. Found 0.")
+
+
 def test_a_seed_that_stands_twice_is_refused():
     found = call(*SMALL, "--seeds", "1,0-2")
     assert found.exit_code == 2

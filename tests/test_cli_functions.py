@@ -63,6 +63,14 @@ def test_a_function_is_searched_saved_and_drawn(tmp_path):
     assert (tmp_path / "x" / "front.pdf").read_bytes().startswith(b"%PDF-")
 
 
+def test_objectives_bear_the_names_that_they_were_given(tmp_path):
+    assert call("search", *OF_COST, *FLAGS, "--objectives", "cost, weight (kg)").exit_code == 0
+    assert (tmp_path / "x" / "front.csv").read_text().startswith("x1,x2,cost,weight (kg),")
+    refused = call("search", *OF_COST, *FLAGS, "--objectives", "cost")
+    assert refused.exit_code == 2
+    assert "`--objectives` should name each of the 2 objectives. Found ['cost']." in refused.stderr
+
+
 def test_two_functions_have_two_folders(tmp_path):
     (tmp_path / "other.py").write_text(SOURCE)
     for problem in ("my_file.py:cost", "other.py:cost", "other.py:cost"):
@@ -183,7 +191,7 @@ def test_the_suite_of_the_docs_page_runs(tmp_path):
             "bounds",
             "bound",
             2,
-            "mine.yaml: `problems`, entry 1: Unknown key of a function 'bound'. Did you mean 'bounds'?",
+            "mine.yaml: `problems`, entry 1: Unknown key 'bound' of a function. Did you mean 'bounds'?",
         ),
         ('bounds: "-1:1,0:5", ', "", 2, "mine.yaml: `problems`, entry 1: `bounds` is missing: a function needs its"),
         ("-1:1", "1:-1", 2, "mine.yaml: `problems`, entry 1: The bounds of 'x1' should be low < high"),
@@ -197,7 +205,7 @@ def test_the_suite_of_the_docs_page_runs(tmp_path):
             "my_file.py:cost",
             "my_file.py:cots",
             2,
-            "Unknown function of lib/my_file.py 'cots'. Did you mean 'cost'? Known:",
+            "Unknown function 'cots' of lib/my_file.py. Did you mean 'cost'? Known:",
         ),
         ("lib/my_file.py", "lib/file.py", 1, "There is no file 'lib/file.py' in "),
     ],
@@ -228,8 +236,8 @@ def test_other_bounds_are_refused(text):
         (["my_file.py"], 2, "my_file.py:function"),
         (["my_file.py:cost"], 2, "`--bounds` is missing"),
         ([*OF_COST[:3]], 2, "`--directions` is missing"),
-        (["my_file.py:cots", *OF_COST[1:]], 2, "Unknown function of my_file.py 'cots'. Did you mean 'cost'?"),
-        (["my_file.py:number", *OF_COST[1:]], 2, "Unknown function of my_file.py 'number'. Known: cost, crash, slow."),
+        (["my_file.py:cots", *OF_COST[1:]], 2, "Unknown function 'cots' of my_file.py. Did you mean 'cost'?"),
+        (["my_file.py:number", *OF_COST[1:]], 2, "Unknown function 'number' of my_file.py. Known: cost, crash, slow."),
         (["my_file.py:", *OF_COST[1:]], 2, "should be written my_file.py:function. Found 'my_file.py:'"),
         (["nowhere.py:cost", *OF_COST[1:]], 1, "There is no file 'nowhere.py'"),
         (["broken.py:cost", *OF_COST[1:]], 2, "broken.py cannot be imported: ModuleNotFoundError"),

@@ -113,7 +113,7 @@ def test_what_is_not_given_has_its_default_in_the_order_declared():
 
 def test_unknown_options_name_their_owner_and_the_nearest():
     with pytest.raises(
-        ValueError, match=r"Unknown option of method 'm' 'cuont'. Did you mean 'count'\? Known: count, "
+        ValueError, match=r"Unknown option 'cuont' of method 'm'. Did you mean 'count'\? Known: count, "
     ):
         resolve_options({"count": COUNT, "rate": RATE}, {"cuont": 3}, "method 'm'")
 
@@ -157,3 +157,11 @@ def test_what_tuning_varies_is_allowed_and_holds_the_default(option):
 def test_these_methods_say_what_tuning_varies(method):
     varied = [option for option in resolve(GENERATORS, method, "method").options.values() if option.tuned is not None]
     assert 1 <= len(varied) <= 8
+
+
+@pytest.mark.parametrize("given", [["count"], "count=3", 3])
+def test_options_that_are_no_mapping_are_refused(given):
+    with pytest.raises(
+        TypeError, match=r"The options of method 'm' should be a mapping, as in \{name: value\}\. Found"
+    ):
+        resolve_options({"count": Option(1)}, given, "method 'm'")

@@ -455,6 +455,7 @@ def test_replayed_policies_keep_their_weights():
 CERTAIN = {  # methods whose policies draw nothing, with little to learn
     "tabular": {"policies": 8, "steps": 8},
     "morl-d": {"policies": 3, "updates": 1, "greedy": True, "learner": "soft"},
+    "c-morl": {"policies": 3, "selected": 2, "copies": 4, "updates": 2, "greedy": True},
 }
 
 

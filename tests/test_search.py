@@ -54,11 +54,17 @@ def zeros(*shape):
         ({"budget": None}, TypeError, "`budget` should be a whole number. Found None."),
         ({"method": "randm"}, ValueError, "Unknown method 'randm'. Did you mean 'random'\\? Known: .*nsga2"),
         ({"problem": "zdt11"}, ValueError, "Unknown problem 'zdt11'. Did you mean 'zdt1'\\? Known: .*dtlz2"),
-        ({"problem": "zdt1:dmi=3"}, ValueError, "Unknown option of zdt1 'dmi'. Did you mean 'dim'\\?"),
+        ({"problem": "zdt1:dmi=3"}, ValueError, "Unknown option 'dmi' of zdt1. Did you mean 'dim'\\?"),
         ({"problem": 42}, TypeError, "`problem` should be a registered name .* or a problem object .* Found int"),
         ({"problem": ToyVector}, TypeError, "`problem` should be .*instance"),  # a class
         ({"problem": ToyVector(1)}, ValueError, "Problem 'toy-vector' has 1 objective. At least 2 are needed"),
-        ({"options": {"bach": 5}}, ValueError, "Unknown option of method 'random' 'bach'. Did you mean 'batch'\\?"),
+        ({"options": {"bach": 5}}, ValueError, "Unknown option 'bach' of method 'random'. Did you mean 'batch'\\?"),
+        ({"callback": 3}, TypeError, "`callback` should be a function that takes a result, or None. Found 3."),
+        (
+            {"options": ["batch"]},
+            TypeError,
+            "The options of method 'random' should be a mapping, .* Found \\['batch'\\]",
+        ),
         ({"options": {"batch": 0}}, ValueError, "Option `batch` should be from 1 to 1000000. Found 0."),
         ({"options": {"batch": "5"}}, TypeError, "Option `batch` should be a whole number. Found '5'."),
         (
@@ -67,7 +73,11 @@ def zeros(*shape):
             "Method 'nsga2' does not fit 'toy-text': it takes vector problems, this one is text. "
             "Methods that do: .*toy-writer",
         ),
-        ({"preferences": [[0.5, 0.5]]}, ValueError, "Method 'random' takes no preferences: .* Leave `preferences` out"),
+        (
+            {"preferences": [[0.5, 0.5]]},
+            ValueError,
+            "Method 'random' takes no preferences: .* Leave `preferences` out, .* follows them: .*mogfn",
+        ),
         ({"preferences": "uniform"}, ValueError, "Method 'random' takes no preferences"),
         (
             {"preferences": [[0.5, 0.6]], "method": "toy-conditional"},
@@ -97,7 +107,7 @@ def zeros(*shape):
         (
             {"preferences": "dirichlet:beta=1", "method": "toy-conditional"},
             ValueError,
-            "Unknown option of tuner 'dirichlet' 'beta'",
+            "Unknown option 'beta' of tuner 'dirichlet'",
         ),
         (
             {"reference_point": [1.0]},
@@ -216,6 +226,32 @@ def test_where_nothing_is_feasible_the_least_violating_rows_are_told(method, ref
     if method != "toy-conditional":
         with pytest.raises(ValueError, match=r"Nothing feasible was found, .*: see `least_violating`"):
             result.sample([0.5, 0.5])
+
+
+def test_a_budget_that_learning_uses_up_is_no_missing_feasibility(tmp_path, capsys):
+    result = moo.pareto_search("deep-sea-treasure", "ppo-preference", budget=500)
+    assert (result.feasible, result.evaluated, len(result.least_violating)) == (False, False, 0)
+    assert "evaluated 20 times anew" not in capsys.readouterr().err
+    for choose in (result.sample, result.nearest, result.achieve):
+        with pytest.raises(
+            ValueError,
+            match=r"Nothing was evaluated, so .*: 'ppo-preference' learned from all 500 trans.* larger budget",
+        ):
+            choose([0.5, 0.5])
+    assert search().evaluated
+    assert search(ToyVector(infeasible=True)).evaluated
+
+
+def test_a_result_is_shown_in_one_line():
+    result = search("zdt1:dim=4", "nsga2", budget=1200)
+    assert repr(result) == str(result)
+    start = (
+        f"SearchResult(nsga2 on zdt1:dim=4, seed 0: 1,200 evaluations, {len(result.front)} in the front, hypervolume "
+    )
+    assert repr(result) == f"{start}{result.hypervolume:.6g})"
+    assert result == result
+    assert result != search("zdt1:dim=4", "nsga2", budget=1200)
+    assert {result: 1}[result] == 1
 
 
 # ------------------------------------------------------------------------------------------------- Ctrl-C

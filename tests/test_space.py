@@ -50,7 +50,7 @@ def test_a_column_needs_a_choice():
 
 
 def test_kinds_of_column_are_known():
-    with pytest.raises(ValueError, match=r"Unknown kind of column 'int'. Did you mean 'integer'"):
+    with pytest.raises(ValueError, match=r"Unknown kind 'int' of column. Did you mean 'integer'"):
         Column("int", 0, 1)
 
 

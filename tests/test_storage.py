@@ -433,6 +433,24 @@ def test_another_run_is_refused_and_the_message_says_what_differs(tmp_path):
         refuse_other_run(tmp_path, {**config, "method": "random"})
 
 
+def test_a_smaller_run_does_not_replace_a_larger_one_that_is_finished(tmp_path):
+    config = {"method": "nsga2", "seed": 1, "budget": 100}
+    write_json(tmp_path / "cell.json", {"format": 1, **config})
+    refuse_other_run(tmp_path, {**config, "budget": 50})  # nothing is finished there yet
+    write_json(tmp_path / "record.json", {})
+    refuse_other_run(tmp_path, config)
+    refuse_other_run(tmp_path, {**config, "budget": 200})
+    with pytest.raises(ValueError, match=r"holds another run \(budget: 100 there, 50 now\)"):
+        refuse_other_run(tmp_path, {**config, "budget": 50})
+
+
+def test_long_values_that_differ_are_quoted_by_their_beginning(tmp_path):
+    write_json(tmp_path / "cell.json", {"space": list(range(1000)), "seed": 1})
+    with pytest.raises(ValueError, match=r"space: \[0, 1, 2, [0-9, ]*\.\.\. there, None now; seed: 1 there") as caught:
+        refuse_other_run(tmp_path, {"space": None, "seed": 2})
+    assert len(str(caught.value)) < 400
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "f").write_text("")
     with pytest.raises(ValueError, match=r"A folder is needed for the run's data. .*f is a file."):

@@ -164,7 +164,7 @@ def load_report(folder: str | Path) -> Report:
         if (folder / IMPORTED).is_dir():
             return Report([Finished.read(cell) for cell in shelved(folder)], [])
         if not (folder / "record.json").exists():
-            raise FileNotFoundError(f"{folder} holds neither a suite nor a finished search: run `moo bench` first.")
+            raise FileNotFoundError(f"{folder} holds neither a suite nor a finished search: {_instead_of(folder)}.")
         return Report([Finished.read(folder)], [])
     searches: list[Finished] = []
     unfinished: list[str] = []
@@ -194,6 +194,13 @@ def _sort(cell: Cell, folder: Path, refusal: str, searches: list[Finished], unfi
 
 
 Search = TypeVar("Search", bound=Searched)
+
+
+def _instead_of(folder: Path) -> str:
+    """What to do about a folder without a suite or search: name one of those in it, or make one."""
+    inside = sorted(file.parent.name for name in ("suite.json", "record.json") for file in folder.glob(f"*/{name}"))
+    more = ", and others" if len(inside) > 5 else ""
+    return f"choose one of the folders in it: {', '.join(inside[:5])}{more}" if inside else "run `moo bench` first"
 
 
 def by_problem(searches: Sequence[Search]) -> dict[str, list[Search]]:

@@ -180,7 +180,7 @@ class Job:
             try:
                 result = search(cell, folder, device_of(cell, self.devices), self.timeout)
             except DamagedFileError as error:
-                said = f"run from its start, since {error} (set aside as {set_aside(folder)})"
+                said = f"run from its start, since {error.what} (set aside as {set_aside(folder)})"
                 result = search(cell, folder, device_of(cell, self.devices), self.timeout)
             if result.record["ended"].startswith("interrupted"):
                 return Status(cell, "interrupted", GO_ON)

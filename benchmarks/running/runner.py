@@ -139,7 +139,7 @@ def _standing(cell: Cell, out: Path, conduct: Conduct, say: Callable[[str], obje
     try:
         status = stored(cell, out, conduct.timeout)
     except DamagedFileError as error:
-        say(f"{cell.label} is run again: {error} (set aside as {aside_of(folder).name})")
+        say(f"{cell.label} is run again: {error.what} (set aside as {aside_of(folder).name})")
         return conduct.task(cell, replaces, "damaged")
     if status is None:
         return conduct.task(cell, replaces, "longer" if replaces else "")

@@ -256,7 +256,7 @@ def _report(run: Trials, engine: Engine, seeds: Sequence[int]) -> pd.DataFrame:
     """Run the best trials and the defaults on fresh seeds with the full budget."""
     best, asked = run.best(), run.asked
     chosen: list[Trial] = [*best, *([] if run.trials[0] in best else run.trials[:1])]
-    engine.say(f"report: {len(chosen)} methods on {len(seeds)} fresh seeds")
+    engine.say(f"report: {len(chosen)} method{'s' * (len(chosen) != 1)} on {len(seeds)} fresh seeds")
     cells = [Cell(asked.problem, trial.method, seed, asked.rungs.budget) for trial in chosen for seed in seeds]
     found = [values for values, _ in engine.run(cells, asked.measures)]
     rows, none = [], [float("nan")] * len(asked.measures.names)

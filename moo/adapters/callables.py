@@ -15,6 +15,8 @@ from moo.checks import check_count
 from moo.directions import check_directions
 from moo.space import Space
 
+IN_TABLES = ("used", "failed", "id", "reason", "std", "object")  # columns beside those of solutions and objectives
+
 
 class CallableProblem(VectorProblem):
     """A function of one row `[d]` or of rows `[n, d]` (numpy arrays) as a vector problem.
@@ -24,6 +26,7 @@ class CallableProblem(VectorProblem):
         space: A `Space`, or a list of columns or `(low, high)` bounds.
         directions: `"min"`, `"max"` or one per objective.
         num_objectives: m, where `directions` is a single word.
+        objective_names: What tables, axes and files call the objectives, one each; by default f1, f2, ...
         constraints: A function that gives `[c]` or `[n, c]`, feasible where `<= 0`. It is called on the middle of the
             space once, to learn c.
         vectorized: Whether it takes rows `[n, d]`; `"auto"`: found out by `probe`.
@@ -32,8 +35,8 @@ class CallableProblem(VectorProblem):
 
     Raises:
         TypeError: `function` cannot be called, or `vectorized` is neither a truth value nor `"auto"`.
-        ValueError: `space`, `directions` or `num_objectives` are missing or contradict each other, or several workers
-            were asked to share a function of whole batches.
+        ValueError: `space`, `directions` or `num_objectives` are missing or contradict each other, objectives share a
+            name, or several workers were asked to share a function of whole batches.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class CallableProblem(VectorProblem):
         directions: str | Sequence[str] | None,
         *,
         num_objectives: int | None = None,
+        objective_names: Sequence[str] | None = None,
         constraints: Callable[..., Any] | None = None,
         vectorized: bool | str = "auto",
         workers: int = 1,
@@ -63,6 +67,7 @@ class CallableProblem(VectorProblem):
             num_objectives = len(directions)
         self.num_objectives = check_count("num_objectives", num_objectives)
         self.directions = check_directions(directions, self.num_objectives)
+        self.objective_names = check_names(objective_names, self.num_objectives, self.space.names)
         if vectorized not in (True, False, "auto"):
             raise TypeError(f'`vectorized` should be True, False or "auto". Found {vectorized!r}.')
         self.workers = check_count("workers", workers)
@@ -85,7 +90,8 @@ class CallableProblem(VectorProblem):
 
         A function takes batches where a batch gives one row of objectives for each of its rows, and these equal the
         ones that single rows give, or single rows cannot be had. (On a stochastic function the values are not
-        compared.)
+        compared.) What gives as many numbers for a row as there are rows here takes none: its batch only looks right,
+        turned over, and the rows are left to say that another number of objectives was declared.
         """
         self.vectorized = False
         single = self.evaluate(rows)
@@ -95,7 +101,8 @@ class CallableProblem(VectorProblem):
         except Exception:  # a function of one row may do anything with a batch
             self.vectorized = False
             return single
-        alone = single.failed is not None and bool(single.failed.all())
+        turned_over = all(reason == _miscounted(len(rows), self.num_objectives) for reason in single.reasons.values())
+        alone = single.failed is not None and bool(single.failed.all()) and not turned_over
         same = torch.allclose(batch.objectives, single.objectives, rtol=1e-9, equal_nan=True)
         self.vectorized = alone or same or self.stochastic
         return batch if self.vectorized else single
@@ -159,6 +166,31 @@ class CallableProblem(VectorProblem):
         return {**self.__dict__, "_pool": None}  # a copy in another process makes a pool of its own
 
 
+def check_names(
+    names: Any, num_objectives: int, columns: Sequence[str], what: str = "objective_names"
+) -> tuple[str, ...]:
+    """Names of objectives, beside those of a space's columns, with which they share tables; None gives none.
+
+    Raises:
+        TypeError: They are no list of texts; `what` stands in the message.
+        ValueError: Their number is another one, one is empty, stands twice, or means something else in tables.
+    """
+    if names is None:
+        return ()
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"`{what}` should be a list of texts, as in ['cost', 'weight']. Found {names!r}.")
+    found = tuple(name.strip() for name in names)
+    if len(found) != num_objectives:
+        raise ValueError(f"`{what}` should name each of the {num_objectives} objectives. Found {list(found)}.")
+    for number, name in enumerate(found):
+        if not name or name in (*columns, *IN_TABLES, *found[:number]):
+            raise ValueError(
+                f"`{what}` should differ from each other, from the columns of the space and from "
+                f"{', '.join(IN_TABLES)}, because tables hold them all. Found {name!r}."
+            )
+    return found
+
+
 def _pool_of(workers: int) -> Any:
     """Processes that can be handed functions of a script or a notebook; idle ones end after a minute."""
     from joblib.externals.loky import ProcessPoolExecutor  # a pool of our own: the reusable one is joblib's
@@ -191,22 +223,32 @@ def _outcome(function: Callable[..., Any], row: np.ndarray, num_objectives: int)
         values = _row(function, row, "objectives")
     except Exception as error:  # a user's function may raise anything
         return f"{type(error).__name__}: {error}"
-    if len(values) != num_objectives:
-        return f"gave {len(values)} numbers for one row, {num_objectives} objectives were declared"
-    return values
+    return values if len(values) == num_objectives else _miscounted(len(values), num_objectives)
+
+
+def _miscounted(count: int, num_objectives: int) -> str:
+    """What is said of a row for which a function gives another number of objectives than were declared."""
+    return f"gave {count} number{'s' * (count != 1)} for one row, {num_objectives} objectives were declared"
 
 
 def _row(function: Callable[..., Any], row: np.ndarray, what: str) -> np.ndarray:
     """What a function gives for one row `[d]` (or for `[1, d]`, where it takes only batches), as numbers `[k]`."""
     try:
-        values = np.asarray(_numbers(function(row.copy())), dtype=np.float64)
+        values = _read(function(row.copy()), what)
     except (IndexError, TypeError, ValueError):
         if what == "objectives":
             raise
-        values = np.asarray(_numbers(function(row[None].copy())), dtype=np.float64)
+        values = _read(function(row[None].copy()), what)
     if values.ndim > 1 and values.size != values.shape[-1]:
         raise ValueError(f"{what} of one row should be a list of numbers. Found shape {list(values.shape)}.")
     return values.reshape(-1)
+
+
+def _read(given: Any, what: str) -> np.ndarray:
+    """What a function gave, as an array of numbers."""
+    if given is None:
+        raise TypeError(f"{what} of one row should be a list of numbers. Found None: is its `return` missing?")
+    return np.asarray(_numbers(given), dtype=np.float64)
 
 
 def _numbers(values: Any) -> Any:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from moo.adapters.callables import CallableProblem
+from moo.adapters.callables import CallableProblem, check_names
 from moo.checks import check_count, check_vector, unknown_name
 
 
@@ -160,6 +160,7 @@ class CallableSpec:
         name: What the problem is called; by default what `callable` says.
         stochastic, vectorized, workers: As of `CallableProblem`.
         reference_point: For the hypervolume; none: it is inferred.
+        objectives: What tables and axes call the objectives; none: f1, f2, ...
         folder: What a relative path is relative to.
     """
 
@@ -170,6 +171,7 @@ class CallableSpec:
     stochastic: bool = False
     vectorized: bool | str = "auto"
     reference_point: tuple[float, ...] = ()
+    objectives: tuple[str, ...] = ()
     workers: int = field(default=1, compare=False)
     folder: str = field(default="", compare=False)
 
@@ -178,7 +180,7 @@ class CallableSpec:
         """Read what a person said of a function, and check all but the function itself.
 
         Args:
-            said: The attributes by name, `bounds`, `directions` and `reference_point` as lists or as text.
+            said: The attributes by name, `bounds`, `directions`, `reference_point`, `objectives` as lists or as text.
             folder: What a relative path is relative to; by default where this process works.
             flag: What a person writes before a name: `"--"` on the command line.
 
@@ -200,17 +202,23 @@ class CallableSpec:
                     f'{flag}bounds "0:1,0:5" and {flag}directions "min,max".'
                 )
         directions = parse_directions(said["directions"], f"{flag}directions")
+        bounds = parse_bounds(said["bounds"], f"{flag}bounds")
+        names = said.get("objectives") or None
+        listed = names.split(",") if isinstance(names, str) else names
         stochastic = said.get("stochastic", False)
         if not isinstance(stochastic, bool):
             raise TypeError(f"`stochastic` should be true or false. Found {stochastic!r}.")
         spec = cls(
             callable=said["callable"],
-            bounds=parse_bounds(said["bounds"], f"{flag}bounds"),
+            bounds=bounds,
             directions=directions,
             name=str(said.get("name") or "").strip(),
             stochastic=stochastic,
             vectorized=said.get("vectorized", "auto"),
             reference_point=parse_point(said.get("reference_point"), len(directions)),
+            objectives=check_names(
+                listed, len(directions), [f"x{i + 1}" for i in range(len(bounds))], f"{flag}objectives"
+            ),
             workers=check_count("workers", said.get("workers", 1)),
             folder=str(Path(folder).absolute()),
         )
@@ -229,6 +237,7 @@ class CallableSpec:
             function.load() if loaded else function,
             self.bounds,
             self.directions,
+            objective_names=self.objectives or None,
             vectorized=self.vectorized,
             workers=self.workers,
             stochastic=self.stochastic,

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from moo.cli.reading import WHOLE
 from moo.cli.speaking import INTERRUPTED, one_line, plain_errors, tell
 
 BAD = ("failed", "crashed", "timed out", "busy")  # of a cell without a result
@@ -28,6 +29,9 @@ def command(
     seeds: Annotated[str | None, typer.Option("--seeds", help="Instead of the suite's: 3, 0-9 or 3,5,8.")] = None,
     problem: Annotated[list[str] | None, typer.Option("-p", "--problem", help="Instead of the suite's.")] = None,
     method: Annotated[list[str] | None, typer.Option("-m", "--method", help="Instead of the suite's.")] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", help="Instead of the suite's, for every method.", **WHOLE)
+    ] = None,
     shard: Annotated[str | None, typer.Option("--shard", help="i/n: the i-th of n parts, for a job array.")] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds for each cell; more of them go on from there.")
@@ -45,13 +49,14 @@ def command(
 ) -> None:
     """Run a suite: problems x methods x seeds. Running it again goes on where it stopped.
 
-    Example: `moo bench quickstart`, or `moo bench zdt --seeds 3 -m nsga2 -m random`
+    Example: `moo bench quickstart`, or `moo bench zdt --seeds 3 -m nsga2 -m random --budget 2000`
     """
     from moo.benchmarks import find_suite, run
     from moo.benchmarks.suites import narrowed
 
     with plain_errors():
-        chosen = narrowed(find_suite(suite), problems=problem or (), methods=method or (), seeds=read_seeds(seeds))
+        lists: dict[str, Any] = {"problems": problem or (), "methods": method or (), "seeds": read_seeds(seeds)}
+        chosen = narrowed(find_suite(suite), **lists, budget=budget)
         folder = out or Path("runs") / chosen.name
         conduct: dict[str, Any] = {
             "backend": backend,

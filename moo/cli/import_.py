@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from moo.cli.bench import read_seeds
-from moo.cli.reading import parse_numbers
+from moo.cli.reading import WHOLE, parse_numbers
 from moo.cli.speaking import plain_errors, tell
 
 
@@ -20,7 +20,8 @@ def command(
     method: Annotated[str | None, typer.Option("-m", "--method", help="What it is called in tables.")] = None,
     seed: Annotated[str | None, typer.Option("-s", "--seed", help="Of all files, or one for each: 0-9 or 3,5.")] = None,
     budget: Annotated[
-        int | None, typer.Option("-b", "--budget", help="What each run has spent. Default: its last evaluation.")
+        int | None,
+        typer.Option("-b", "--budget", help="What each run has spent. Default: its last evaluation.", **WHOLE),
     ] = None,
     into: Annotated[Path, typer.Option("--into", help="A suite's folder, or one for imports.")] = Path("runs/imported"),
     directions: Annotated[str, typer.Option("--directions", help="Of a problem not known here: min,max.")] = "",

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
+
+
+def whole_number(text: Any) -> int:
+    """The whole number of an option, for typer: what Python takes for a count, so that 1e4 is one, too."""
+    from moo.checks import check_count
+    from moo.registry import parse_value
+
+    try:
+        return check_count("it", parse_value(str(text)), low=-(10**18))
+    except (TypeError, ValueError):
+        raise typer.BadParameter(f"should be a whole number, as in 5000 or 5e3. Found {text!r}.") from None
+
+
+WHOLE: Any = {"parser": whole_number, "metavar": "<int>"}  # arguments of typer.Option
+
 
 def parse_method(method: str, pairs: list[str]) -> tuple[str, dict[str, Any]]:
     """A method's name, and its options from `-m METHOD:key=value` and from every `-H key=value`."""

@@ -10,7 +10,14 @@ import typer
 from moo.cli.reading import parse_numbers
 from moo.cli.speaking import plain_errors
 
-ENDINGS = {".md": "md", ".csv": "csv", ".tex": "latex", ".html": "html"}  # of --out, where no format is given
+ENDINGS = {  # of --out, where no format is given
+    "": "table",
+    ".txt": "table",
+    ".md": "md",
+    ".csv": "csv",
+    ".tex": "latex",
+    ".html": "html",
+}
 
 
 def command(
@@ -57,7 +64,7 @@ def command(
         text = render(
             load_report(folder),
             spelt_out(indicator or DEFAULT_INDICATORS),
-            form=form or (ENDINGS.get(out.suffix, "table") if out else "table"),
+            form=form or form_by(out),
             sections=section or (),
             control=control,
             targets=parse_numbers(targets, "--targets") if targets else (),
@@ -69,3 +76,16 @@ def command(
             typer.echo(text, nl=False)
         else:
             write_file(out, lambda file: file.write(text.encode()))
+
+
+def form_by(out: Path | None) -> str:
+    """The format that a file's ending asks for; a table on the screen.
+
+    Raises:
+        ValueError: The ending is none of those known.
+    """
+    ending = "" if out is None else out.suffix.lower()
+    if ending not in ENDINGS:
+        known = ", ".join(filter(None, ENDINGS))
+        raise ValueError(f"`--out` should end in {known}, or `--format` say the format. Found {str(out)!r}.")
+    return ENDINGS[ending]

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from moo.cli.reading import named_problem, parse_method, parse_numbers, parse_preferences
+from moo.cli.reading import WHOLE, named_problem, parse_method, parse_numbers, parse_preferences
 from moo.cli.speaking import INTERRUPTED, in_columns, plain_errors
+
+NO_GOING_ON = "This search cannot go on: only one that was begun with --checkpoint FOLDER can."
 
 
 def command(
@@ -17,8 +19,11 @@ def command(
         str, typer.Argument(help="A registered problem (dtlz2:dim=6,num_objectives=3), or my_file.py:function.")
     ],
     method: Annotated[str, typer.Option("--method", "-m", help="A method (nsga2:population=50), or auto.")] = "auto",
-    budget: Annotated[int, typer.Option("--budget", "-b", help="What may be spent, in the problem's unit.")] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", "-s", help="Of everything random.")] = 0,
+    budget: Annotated[
+        int,
+        typer.Option("--budget", "-b", help="What may be spent, in the problem's unit.", **WHOLE),
+    ] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", "-s", help="Of everything random.", **WHOLE)] = 0,
     preferences: Annotated[
         str, typer.Option("--preferences", help="A tuner (dirichlet:alpha=0.5), or rows: '0.2,0.8;0.5,0.5'.")
     ] = "auto",
@@ -30,6 +35,7 @@ def command(
     ] = "",
     bounds: Annotated[str, typer.Option("--bounds", help="Of a function's columns: 0:1,0:5.")] = "",
     directions: Annotated[str, typer.Option("--directions", help="Of a function's objectives: min,max.")] = "",
+    objectives: Annotated[str, typer.Option("--objectives", help="Names of these: cost,weight. Default: f1,f2.")] = "",
     workers: Annotated[int, typer.Option("--workers", "-w", help="Processes that share a function's rows.")] = 1,
     archive_capacity: Annotated[
         int, typer.Option("--archive-capacity", help="Most rows that the archive keeps.")
@@ -54,7 +60,7 @@ def command(
 
     with plain_errors():
         name, options = parse_method(method, hyperparameter or [])
-        own = {"bounds": bounds, "directions": directions, "workers": workers}
+        own = {"bounds": bounds, "directions": directions, "objectives": objectives, "workers": workers}
         found = find_problem(named_problem(problem, **{key: said for key, said in own.items() if said not in ("", 1)}))
         arguments: dict[str, Any] = {
             "budget": budget,
@@ -75,6 +81,7 @@ def command(
         result.plot(figure, reference_front=known_front(result.config))
     tell_result(result, folder, figure)
     if result.record["interrupted"]:
+        typer.echo(NO_GOING_ON if checkpoint is None else "To go on: run the same command again.")
         raise typer.Exit(INTERRUPTED)
 
 
@@ -113,11 +120,13 @@ def tell_result(result: Any, folder: Path, figure: Path) -> None:
     if result.feasible:
         point = ", ".join(f"{value:.4g}" for value in record["reference_point"])
         rows += [
-            ("front", f"{record['front_size']} points"),
+            ("front", f"{record['front_size']:,} point{'s' * (record['front_size'] != 1)}"),
             ("hypervolume", f"{record['hypervolume']:.6g} (reference point {point})"),
         ]
-    else:
+    elif result.evaluated:
         rows.append(("front", "nothing feasible was found; the rows that violate least are kept"))
+    else:
+        rows.append(("front", "nothing was evaluated: the whole budget went into learning. Give a larger one"))
     if record["failures"]:
         rows.append(("failed", f"{record['failures']:,} evaluations: see {folder / 'failures.csv'}"))
     rows += [("time", f"{record['wall_seconds']:.1f} s"), ("data", str(folder)), ("plot", str(figure))]

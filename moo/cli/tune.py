@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from moo.cli.reading import parse_numbers
+from moo.cli.reading import WHOLE, parse_numbers
 from moo.cli.speaking import INTERRUPTED, plain_errors, tell
 
 
 def command(
     problem: Annotated[str, typer.Argument(help="A registered problem with options, or my_file.py:function.")],
     method: Annotated[str, typer.Option("--method", "-m", help="With the options that are to stay as they are.")],
-    budget: Annotated[int, typer.Option("--budget", "-b", help="Of a full trial with one seed.")],
+    budget: Annotated[int, typer.Option("--budget", "-b", help="Of a full trial with one seed.", **WHOLE)],
     trials: Annotated[float, typer.Option("--trials", help="What the search may cost, in full trials.")] = 27,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: runs/tune-PROBLEM-METHOD.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", help="Processes.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", "-s", help="Of the proposals.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", "-s", help="Of the proposals.", **WHOLE)] = 0,
     seeds: Annotated[int, typer.Option("--seeds", help="Of each trial: 0..N-1.")] = 3,
     report_seeds: Annotated[int, typer.Option("--report-seeds", help="Of the report: 1000..1000+N-1.")] = 5,
     vary: Annotated[

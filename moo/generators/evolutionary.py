@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -84,6 +86,7 @@ class PymooMethod:
     wants_setting = False
     preferences_per_round = 0
     drops_failures: ClassVar[bool] = True
+    silences: ClassVar[bool] = False  # pymoo's 0.6.2 does: all warnings of the program, for good
     _handed: int  # rows of the generation that were asked for
 
     def __init__(
@@ -220,7 +223,8 @@ class PymooMethod:
             individual.F = row.copy()
         if self.problem.num_constraints:
             told.set("G", self._constraints[fine])
-        self._algorithm.tell(infills=told[0] if self._alone else told)
+        with warnings.catch_warnings() if self.silences else contextlib.nullcontext():
+            self._algorithm.tell(infills=told[0] if self._alone else told)
 
     # ------------------------------------------------------------------------------------------ state
     def state_dict(self) -> dict[str, Any]:
@@ -281,6 +285,8 @@ class NSGA3(PymooMethod):
     Its tournament draws from the seeded stream everywhere; pymoo's own does not where two rows violate equally much.
     """
 
+    silences = True
+
     def algorithm(self, **operators: Any) -> Algorithm:
         directions = lattice(self.problem.num_objectives, self.population).numpy()
         selection = TournamentSelection(func_comp=least_violating)
@@ -327,6 +333,8 @@ class SPEA2(PymooMethod):
     survival object of its own: pymoo's default one is shared by all runs of a process and carries the range of the
     objectives from one to the next, so that a second run differs from the first.
     """
+
+    silences = True
 
     def algorithm(self, **operators: Any) -> Algorithm:
         survival = spea2.SPEA2Survival(normalize=True)

@@ -186,3 +186,59 @@ def test_its_processes_and_those_of_suites_do_not_meet():
 
     search(of_row, budget=6, workers=2)
     assert joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(number) for number in (-1, -2, -3)) == [1, 2, 3]
+
+
+# --------------------------------------------------------------------------------------------- other numbers of numbers
+@pytest.mark.parametrize("vectorized", ["auto", False])
+def test_three_numbers_for_two_objectives_are_never_taken_for_three_rows(vectorized):
+    with pytest.raises(RuntimeError, match="gave 3 numbers for one row, 2 objectives were declared"):
+        search(lambda x: (x[0], x[1], x[0]), budget=100, vectorized=vectorized)
+
+
+def test_one_number_is_said_as_one():
+    with pytest.raises(RuntimeError, match="gave 1 number for one row, 2 objectives were declared"):
+        search(lambda x: x[0], budget=100)
+
+
+def test_a_forgotten_return_is_said():
+    with pytest.raises(RuntimeError, match=r"objectives of one row should be .* Found None: is its `return` missing"):
+        search(lambda x: None, budget=100)
+    with pytest.raises(TypeError, match=r"constraints of one row should be .* Found None: is its `return` missing"):
+        search(of_row, constraints=lambda x: None)
+
+
+# --------------------------------------------------------------------------------------------------- objectives' names
+def test_objectives_are_called_in_tables_and_files_what_the_caller_calls_them(tmp_path):
+    result = search(of_row, objective_names=["cost", "weight"])
+    assert list(result.to_dataframe().columns)[:4] == ["x1", "x2", "cost", "weight"]
+    result.save(tmp_path)
+    assert (tmp_path / "front.csv").read_text().startswith("x1,x2,cost,weight,")
+    assert moo.load_result(tmp_path).config["objective_names"] == ["cost", "weight"]
+    assert [axes.get_ylabel() for axes in result.plot().axes] == ["weight (min)"]
+    assert torch.equal(result.objectives, search(of_row).objectives)
+    asked = moo.optimizer(BOUNDS, "random", directions="min", num_objectives=2, objective_names=("cost", "weight"))
+    assert asked.result().config["objective_names"] == ["cost", "weight"]
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        (["cost"], ValueError, r"`objective_names` should name each of the 2 objectives\. Found \['cost'\]\."),
+        (["x2", "cost"], ValueError, r"`objective_names` should differ .*because tables hold them all\. Found 'x2'"),
+        (["cost", "used"], ValueError, r"from used, failed, id, .* Found 'used'"),
+        (["cost", "cost"], ValueError, r"differ from each other.* Found 'cost'"),
+        ("ab", TypeError, r"`objective_names` should be a list of texts, .* Found 'ab'"),
+    ],
+)
+def test_names_that_tables_cannot_hold_are_refused(names, error, message):
+    with pytest.raises(error, match=message):
+        search(of_row, objective_names=names)
+    with pytest.raises(error, match=message):
+        moo.optimizer(BOUNDS, "random", directions="min", num_objectives=2, objective_names=names)
+
+
+def test_names_are_for_functions():
+    with pytest.raises(
+        ValueError, match=r"`objective_names` is for functions\. 'zdt1' is a problem that knows its own"
+    ):
+        moo.pareto_search("zdt1", budget=10, objective_names=["a", "b"])

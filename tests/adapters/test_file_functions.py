@@ -138,12 +138,12 @@ def test_a_file_that_ends_the_program_is_an_error(library):
 
 def test_a_missing_function_lists_those_there_are(library):
     with pytest.raises(
-        ValueError, match=r"^Unknown function of \S+ 'baem'\. Did you mean 'beam'\? Known: .*beam, bow, l"
+        ValueError, match=r"^Unknown function 'baem' of \S+\. Did you mean 'beam'\? Known: .*beam, bow, l"
     ):
         load_callable(f"{library}:baem")
     for name in ("number", "SCALE", "nothing"):
         with pytest.raises(
-            ValueError, match=rf"Unknown function of \S+ '{name}'.* Known: _hidden, beam, bow, late, leaving\.$"
+            ValueError, match=rf"Unknown function '{name}' of \S+.* Known: _hidden, beam, bow, late, leaving\.$"
         ):
             load_callable(f"{library}:{name}")
 
@@ -233,6 +233,7 @@ def test_what_means_the_same_is_the_same(changes):
         {"stochastic": True},
         {"vectorized": True},
         {"reference_point": [1, 2]},
+        {"objectives": "weight,cost"},
     ],
 )
 def test_what_means_something_else_is_another(changes):
@@ -251,6 +252,7 @@ bounds = st.tuples(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300)).filter(la
             "stochastic": st.booleans(),
             "vectorized": st.sampled_from([True, False, "auto"]),
             "workers": st.just(1),
+            "objectives": st.none(),
         },
     )
 )
@@ -267,8 +269,8 @@ def test_it_is_read_back_as_it_was_written(said):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bound": "0:1"}, "Unknown key of a function 'bound'. Did you mean 'bounds'? Known: bounds, callable, dir"),
-        ({"folder": "/"}, "Unknown key of a function 'folder'"),
+        ({"bound": "0:1"}, "Unknown key 'bound' of a function. Did you mean 'bounds'? Known: bounds, callable, dir"),
+        ({"folder": "/"}, "Unknown key 'folder' of a function"),
         ({"callable": None}, '`callable` is missing: say which function, as in "my_file.py:function"'),
         ({"bounds": None}, "`bounds` is missing: a function needs its bounds and directions, as in bounds"),
         ({"directions": None}, "`directions` is missing: a function needs"),
@@ -299,6 +301,30 @@ def test_what_is_said_wrongly_of_a_function_is_refused(changes, message):
 def test_a_value_that_yaml_took_apart_is_recognised():
     # {bounds: 0:1,0:5} without quotes are two keys, the second without a value.
     with pytest.raises(
-        ValueError, match=r"Unknown key of a function '0:5'\..* A value with commas needs quotes in YAML\.$"
+        ValueError, match=r"Unknown key '0:5' of a function\..* A value with commas needs quotes in YAML\.$"
     ):
         CallableSpec.read({**SAID, "bounds": "0:1", "0:5": None})
+
+
+@pytest.mark.parametrize("said", ["weight, cost per year", ["weight", "cost per year"]])
+def test_objectives_have_names(said):
+    named = spec(objectives=said)
+    assert named.problem(loaded=False).objective_names == named.objectives == ("weight", "cost per year")
+    assert CallableSpec.read(named.to_json()) == named
+    assert "objectives" not in spec().to_json()  # as before they could be named
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        ("weight", ValueError, r"`--objectives` should name each of the 2 objectives\. Found \['weight'\]\."),
+        ("weight,weight", ValueError, r"`--objectives` should differ from each other, .*Found 'weight'"),
+        ("weight,", ValueError, r"should differ .* Found ''"),
+        ("x1,weight", ValueError, r"should differ .* from the columns of the space .*Found 'x1'"),
+        (["a", 3], TypeError, r"`--objectives` should be a list of texts.* Found \['a', 3\]"),
+    ],
+)
+def test_names_of_objectives_that_cannot_be_told_apart_are_refused(said, error, message):
+    given = {"callable": "my_file.py:f", "bounds": "0:1,0:5", "directions": "min,max", "objectives": said}
+    with pytest.raises(error, match=message):
+        CallableSpec.read(given, flag="--")

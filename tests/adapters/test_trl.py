@@ -613,7 +613,7 @@ def test_what_does_not_fit_the_reward_functions_is_refused(tmp_path, weighting, 
         (lambda: Influence(rate=-1.0), "`rate` should be at least 0"),
         (lambda: CovarianceTargets([0.1], rate=-1.0), "`rate` should be at least 0"),
         (lambda: Multipliers([None, 0.1], rate=-1.0), "`rate` should be at least 0"),
-        (lambda: Multipliers([None, 0.1], squash="relu"), "Unknown form of multipliers 'relu'"),
+        (lambda: Multipliers([None, 0.1], squash="relu"), "Unknown form 'relu' of multipliers"),
     ],
 )
 def test_options_out_of_their_range_are_refused(make, message):

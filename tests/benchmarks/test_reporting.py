@@ -404,8 +404,16 @@ def test_a_cell_of_a_suite_can_be_reported_alone(own):
 def test_a_folder_without_anything_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds neither a suite nor a finished search"):
         load_report(tmp_path)
-    with pytest.raises(FileNotFoundError, match="nowhere holds neither"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere holds neither .*: run `moo bench` first"):
         load_report(tmp_path / "nowhere")
+
+
+def test_a_folder_of_suites_and_searches_says_which_it_holds(tmp_path):
+    for name, file in (("zdt", "suite.json"), ("single", "record.json"), ("other", "notes.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    with pytest.raises(FileNotFoundError, match=r"a finished search: choose one of the folders in it: single, zdt\.$"):
+        load_report(tmp_path)
 
 
 def test_results_are_grouped_by_problem_in_order(own, joint):

@@ -194,6 +194,15 @@ def test_a_narrowed_suite_keeps_what_is_not_said(tmp_path):
         narrowed(suite, problems=(), methods=(), seeds=0)
 
 
+def test_another_budget_is_that_of_every_method(tmp_path):
+    suite = read_suite(write(tmp_path / "mine.yaml", budget="{random: 10, nsga2: 20}"))
+    other = narrowed(suite, problems=(), methods=(), seeds=None, budget=7)
+    assert {cell.budget for cell in cells(other)} == {7}
+    assert narrowed(other, problems=(), methods=(), seeds=None).budget == 7
+    with pytest.raises(ValueError, match=r"`budget` should be at least 1. Found 0"):
+        narrowed(suite, problems=(), methods=(), seeds=None, budget=0)
+
+
 def test_a_suite_is_found_by_name_by_path_and_as_itself(tmp_path):
     path = write(tmp_path / "mine.yaml")
     assert find_suite("smoke") is SUITES["smoke"]
@@ -209,7 +218,10 @@ BAD = {
     "no budget": ({"budget": None}, "lacks budget"),
     "empty problems": ({"problems": "[]"}, "`problems` should be a list of names"),
     "empty methods": ({"methods": ""}, "`methods` should be a list of names"),
-    "a number among problems": ({"problems": "[3]"}, "`problems` should be a list of names with options, or of mapp"),
+    "a number among problems": (
+        {"problems": "[3]"},
+        "`problems` should be a list of names with options, or of mappings, at least one",
+    ),
     "a number among methods": ({"methods": "[random, 3]"}, "`methods` should be a list of names"),
     "options as a YAML mapping": ({"methods": "[nsga2: population=50]"}, "entry 1: `method` should name a method"),
     "a mapping without a method": (
@@ -227,12 +239,12 @@ BAD = {
     "a file without a function": ({"problems": "[f.py]"}, "'f.py' is a function and needs its bounds and directions"),
     "a function's unknown key": (
         {"problems": '[zdt1, {callable: "f.py:f", bound: "0:1", directions: "min,min"}]'},
-        "`problems`, entry 2: Unknown key of a function 'bound'. Did you mean 'bounds'",
+        "`problems`, entry 2: Unknown key 'bound' of a function. Did you mean 'bounds'",
     ),
     "a function without bounds": ({"problems": '{callable: "f.py:f"}'}, "entry 1: `bounds` is missing"),
     "a function's bounds in no quotes": (
         {"problems": "{callable: f.py:f, bounds: 0:1,0:5, directions: [min, min]}"},
-        "Unknown key of a function '0:5'.* A value with commas needs quotes in YAML",
+        "Unknown key '0:5' of a function.* A value with commas needs quotes in YAML",
     ),
     "bounds that YAML takes for a time": (
         {"problems": "{callable: f.py:f, bounds: 1:5, directions: [min, min]}"},
@@ -268,6 +280,12 @@ BAD = {
 def test_bad_values_are_refused_with_the_rule(tmp_path, changes, message):
     with pytest.raises((ValueError, TypeError), match=message):
         read_suite(write(tmp_path / "mine.yaml", **changes))
+
+
+def test_an_empty_file_is_said_to_hold_nothing(tmp_path):
+    (tmp_path / "mine.yaml").write_text("# nothing yet\n")
+    with pytest.raises(ValueError, match=r"mine.yaml: A suite should hold the keys name, .*, budget\. Found nothing\."):
+        read_suite(tmp_path / "mine.yaml")
 
 
 @pytest.mark.parametrize(("changes", "message"), BAD.values(), ids=BAD)

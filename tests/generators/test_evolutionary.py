@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -392,3 +393,11 @@ def test_the_others_come_close_to_it_too(method):
     result = searched(Suited(), method, 0, budget=3000)
     assert materials(result) >= 5
     assert 0.96 * Suited.exact < result.record["hypervolume"] < Suited.exact
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_warnings_of_the_program_are_not_silenced(method):
+    options = {"population": 12}
+    moo.pareto_search("dtlz2:dim=4", method, budget=60, options=options, progress=False)
+    silent = [rule for rule in warnings.filters if rule[0] == "ignore" and rule[2] in (Warning, UserWarning)]
+    assert not [rule for rule in silent if rule[1] is None and rule[3] is None]

@@ -26,5 +26,5 @@ def test_multipliers_are_squashed_and_the_reward_has_the_rest():
         ("identity", [0.0, 2.0]),
     ]:
         np.testing.assert_allclose(multiplier_weights(raw, squash), [2 - sum(expected), *expected], atol=1e-14)
-    with pytest.raises(ValueError, match=r"Unknown form of multipliers 'tan'\. Did you mean 'tanh'\?"):
+    with pytest.raises(ValueError, match=r"Unknown form 'tan' of multipliers\. Did you mean 'tanh'\?"):
         multiplier_weights(raw, "tan")

@@ -33,9 +33,9 @@ def test_what_a_rule_lacks_or_does_not_take_is_said():
         ValueError, match=r"The rule 'smooth_tchebycheff' needs `preferences`, `mu`\. Pass them by name\."
     ):
         weights("smooth_tchebycheff", losses=torch.ones(2))
-    with pytest.raises(ValueError, match=r"Unknown argument of min_norm 'losses'\. Known: gram"):
+    with pytest.raises(ValueError, match=r"Unknown argument 'losses' of min_norm\. Known: gram"):
         weights("min_norm", torch.eye(2), losses=torch.ones(2))
-    with pytest.raises(ValueError, match="Unknown argument of linear 'gram'"):
+    with pytest.raises(ValueError, match="Unknown argument 'gram' of linear"):
         weights("linear", torch.eye(2), losses=torch.ones(2), preferences=torch.ones(2))
 
 

@@ -164,7 +164,7 @@ def test_other_axes_than_needed_are_refused():
 def test_unknown_kinds_and_options_are_refused():
     with pytest.raises(ValueError, match=r"Unknown plot 'fronts'. Did you mean 'front'"):
         draw("fronts", TWO)
-    with pytest.raises(ValueError, match=r"Unknown option of convergence 'agianst'. Did you mean 'against'"):
+    with pytest.raises(ValueError, match=r"Unknown option 'agianst' of convergence. Did you mean 'against'"):
         draw("convergence", RUNS, agianst="used")
     with pytest.raises(TypeError, match="`scores` should be a table"):
         draw("box", TWO)

@@ -62,7 +62,7 @@ def test_many_points_are_drawn_smaller():
     assert len(set(sizes)) == 3
 
 
-def test_few_reference_points_are_dots_beneath():
+def test_few_reference_points_are_marks_beneath():
     figure = plot_front(result(CONVEX), reference_front=[[0.0, 0.0], [2.0, 2.0]])
     (axes,) = figure.axes
     reference = axes.lines[0]
@@ -71,6 +71,17 @@ def test_few_reference_points_are_dots_beneath():
     assert reference.get_zorder() < axes.lines[1].get_zorder()
     assert axes.get_xlim()[1] > 2
     assert legend_of(figure) == ["nsga2", "reference front"]
+
+
+def test_few_reference_points_are_rings_wider_than_the_points_that_lie_in_them():
+    figure = plot_front(result(CONVEX), reference_front=CONVEX)
+    reference, found = figure.axes[0].lines[:2]
+    assert (reference.get_marker(), reference.get_fillstyle()) == ("o", "none")
+    assert reference.get_markersize() - reference.get_markeredgewidth() > found.get_markersize()
+    assert figure.legends[0].legend_handles[-1].get_marker() == "o"
+    many = plot_front(result(random_front(9, 3)), reference_front=random_front(60, 3, seed=1))
+    assert many.axes[0].lines[0].get_marker() == "."
+    assert many.axes[0].lines[0].get_markersize() < found.get_markersize()
 
 
 def test_a_dense_reference_front_is_a_line_that_stops_at_gaps():

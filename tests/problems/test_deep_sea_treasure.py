@@ -180,7 +180,7 @@ def test_what_the_problem_says_of_itself():
         (
             {"variant": "concav"},
             ValueError,
-            r"Unknown variant of deep-sea-treasure 'concav'\. Did you mean 'concave'\?",
+            r"Unknown variant 'concav' of deep-sea-treasure\. Did you mean 'concave'\?",
         ),
         ({"gamma": 0}, ValueError, r"`gamma` should be in \(0, 1\]\. Found 0\."),
         ({"max_steps": 0}, ValueError, r"`max_steps` should be at least 1\. Found 0\."),

@@ -217,7 +217,7 @@ def test_strands_that_the_problem_does_not_have():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objectives": ("pins", "loops")}, r"Unknown objective of dna 'loops'"),
+        ({"objectives": ("pins", "loops")}, r"Unknown objective 'loops' of dna"),
         ({"objectives": "pins"}, r"`objectives` should be at least two different ones\. Found pins\."),
         ({"length": 4}, r"`length` should be at least 5\. Found 4\."),
         ({"min_length": 31}, r"`min_length` should be from 5 to 30\. Found 31\."),

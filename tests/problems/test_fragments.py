@@ -412,7 +412,7 @@ def test_molecules_that_the_problem_does_not_have():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objectives": ("qed", "logp")}, r"Unknown objective of fragments 'logp'"),
+        ({"objectives": ("qed", "logp")}, r"Unknown objective 'logp' of fragments"),
         ({"objectives": "qed"}, r"`objectives` should be at least two different ones\. Found qed\."),
         ({"objectives": ("qed", "qed")}, r"at least two different ones\. Found qed, qed\."),
         ({"max_fragments": 0}, r"`max_fragments` should be from 1 to 90\. Found 0\."),

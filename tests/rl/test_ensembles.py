@@ -35,7 +35,7 @@ def test_functions_of_texts_are_joined():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: joined(ROWS, "best"), ValueError, r"Unknown reading of an ensemble 'best'"),
+        (lambda: joined(ROWS, "best"), ValueError, r"Unknown reading 'best' of an ensemble"),
         (lambda: joined(ROWS[:0]), ValueError, r"`rewards` should have shape \[members, ...\], one member at least"),
         (lambda: joined(ROWS, "uncertainty", -1.0), ValueError, r"`penalty` should be at least 0"),
         (lambda: Ensemble([len, 3]), TypeError, r"`members` should be functions\. Found 3"),

@@ -52,9 +52,9 @@ def test_a_name_is_no_problem():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match=r"Unknown option of encoding 'construction' 'level'. Did you mean 'levels'"):
+    with pytest.raises(ValueError, match=r"Unknown option 'level' of encoding 'construction'. Did you mean 'levels'"):
         encode(Mixed(), "construction", level=3)
     with pytest.raises(ValueError, match=r"Option `levels` should be from 2 to 65536. Found 1"):
         encode(Mixed(), "construction", levels=1)
-    with pytest.raises(ValueError, match=r"Unknown option of encoding 'environment' 'levels'"):
+    with pytest.raises(ValueError, match=r"Unknown option 'levels' of encoding 'environment'"):
         encode(Mixed(), "environment", levels=3)

@@ -35,8 +35,8 @@ def test_every_engine_declares_what_it_needs_and_takes(name):
     ("backend", "workers", "message"),
     [
         ("locky", None, "Unknown backend 'locky'. Did you mean 'loky'"),
-        ("dask:adress=x", None, "Unknown option of backend 'dask' 'adress'. Did you mean 'address'"),
-        ("loky:address=x", None, "Unknown option of backend 'loky' 'address'"),
+        ("dask:adress=x", None, "Unknown option 'adress' of backend 'dask'. Did you mean 'address'"),
+        ("loky:address=x", None, "Unknown option 'address' of backend 'loky'"),
         ("serial", 2, '`workers` should be 1 with backend "serial". Found 2'),
         ("loky", 0, "`workers` should be at least 1"),
         ("slurm:cluster=lokal", None, "Unknown cluster 'lokal'. Did you mean 'local'"),

@@ -269,8 +269,8 @@ def test_wrong_columns_are_named(tmp_path, header, row, message):
     ("changed", "message"),
     [
         ({"problem": None}, "does not say its `problem`"),
-        ({"problem": "zdt9"}, "Unknown problem 'zdt9'. Did you mean 'zdt6'.* needs `directions`"),
-        ({"problem": "zdt1:dims=3"}, "Unknown option of zdt1 'dims'"),
+        ({"problem": "zdt9"}, "Unknown problem 'zdt9'. Did you mean 'zdt1', 'zdt2' or 'zdt3'.* needs `directions`"),
+        ({"problem": "zdt1:dims=3"}, "Unknown option 'dims' of zdt1"),
         ({"directions": ("min", "min")}, "`directions` is for problems that are not known here"),
         ({"reference_point": (1.0, 1.0)}, "`reference_point` is for problems that are not known here"),
         ({"problem": "bridge", "directions": ("min",)}, "at least two. Found min"),

@@ -350,16 +350,16 @@ def test_declared_limits_are_read(faults, monkeypatch):
     ("changes", "message"),
     [
         ({"problems": ("zdt11",)}, "Unknown problem 'zdt11'. Did you mean 'zdt1'"),
-        ({"problems": ("zdt1:dimension=3",)}, "Unknown option of zdt1 'dimension'"),
+        ({"problems": ("zdt1:dimension=3",)}, "Unknown option 'dimension' of zdt1"),
         ({"problems": ("zdt1:dim=0",)}, "`dim` should be at least 2"),
         ({"methods": ("nsga22",)}, "Unknown method 'nsga22'. Did you mean 'nsga2'"),
-        ({"methods": ("nsga2:popsize=9",)}, "Unknown option of method 'nsga2' 'popsize'"),
+        ({"methods": ("nsga2:popsize=9",)}, "Unknown option 'popsize' of method 'nsga2'"),
         ({"methods": ("nsga2:population=1",)}, "`population` should be from 2"),
         ({"methods": ("nsga2:preferences=uniform",)}, "takes no preferences"),
         ({"methods": ("toy-conditional:preferences=nope",)}, "Unknown tuner 'nope'"),
         (
             {"methods": ("toy-conditional:preferences=dirichlet(alfa=1)",)},
-            "tuner 'dirichlet' 'alfa'. Did you mean 'alpha'",
+            "option 'alfa' of tuner 'dirichlet'. Did you mean 'alpha'",
         ),
         ({"methods": ("toy-conditional:preferences=dirichlet(alpha=-1)",)}, "`alpha` should be from"),
         ({"methods": ("toy-conditional:preferences=dirichlet(alpha=1",)}, "Did you mean 'dirichlet'"),
@@ -532,10 +532,10 @@ def test_another_problem_of_the_same_name_is_refused(mine, tmp_path, old, new):
         (
             "my_file.py:beam",
             "my_file.py:baem",
-            "Unknown function of lib/my_file.py 'baem'. Did you mean 'beam'? Known: ",
+            "Unknown function 'baem' of lib/my_file.py. Did you mean 'beam'? Known: ",
         ),
         ("lib/my_file.py:beam", "my_file.py:beam", "There is no file 'my_file.py' in "),
-        ("lib/my_file.py:beam", "lib/neighbour.py:beam", "Unknown function of lib/neighbour.py 'beam'. Known: none"),
+        ("lib/my_file.py:beam", "lib/neighbour.py:beam", "Unknown function 'beam' of lib/neighbour.py. Known: none"),
     ],
 )
 def test_a_function_that_is_not_there_is_refused_before_anything_is_written(mine, tmp_path, old, new, message):

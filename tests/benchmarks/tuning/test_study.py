@@ -479,7 +479,7 @@ def test_seconds_and_distances_are_better_where_they_are_smaller(tmp_path):
         ({"trials": 2}, "`trials` should be at least 3: what a group of 9 trials costs with 3 rungs. Found 2"),
         ({"workers": 0}, "`workers` should be at least 1"),
         ({"seed": -1}, "`seed` should be from 0 to"),
-        ({"method": "known:speed=1"}, "Unknown option of method 'known' 'speed'"),
+        ({"method": "known:speed=1"}, "Unknown option 'speed' of method 'known'"),
         ({"method": "random"}, "There is nothing to vary: method 'random' declares no ranges"),
         ({"method": "tabular"}, "Method 'tabular' cannot be tuned on 'square': it takes environment problems"),
         ({"reference_point": [1, 2, 3]}, "`reference_point` should be a list of 2 numbers"),

@@ -77,7 +77,7 @@ def test_what_lies_outside_has_no_row():
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({"raet": None}, r"Unknown option of method 'm' 'raet'. Did you mean 'rate'\?"),
+        ({"raet": None}, r"Unknown option 'raet' of method 'm'. Did you mean 'rate'\?"),
         ({"clip": None}, "Option `clip` declares no range to vary it in. Say one, as in clip=1:10 or clip=1[+]10."),
         ({"rate": (0.1, 1e-3)}, "The range of `rate` should be low < high. Found 0.1 to 0.001: swapped?"),
         ({"rate": (1e-3, 2.0)}, "Option `rate` should be from 1e-06 to 1.0. Found 2.0."),
