@@ -27,6 +27,8 @@ EVERY_FIT = 200  # rows up to which every proposal fits anew; beyond, when there
 COLD_FITS = 5  # how often a fit begins from the prior too, not only from the last one
 FAR = 3.0  # times the median size of a constraint beyond which its values are taken for equal
 SEVERAL = 3  # rows of exactly the best value of an objective, by which it is taken to end there
+STEPS = 1000  # between the least and the largest of values that are counted; finer ones are rounded numbers
+PARTS = 12  # of the least gap between them, which may be one to four steps
 PLAUSIBLE = 64  # draws by which it is judged which rows may be on the front
 
 Improvement = LogExpectedHypervolumeImprovement | RadialHypervolumeImprovement
@@ -204,12 +206,21 @@ def _ends(objectives: Tensor, reference_point: Tensor) -> Tensor:
     """Where objectives `[n, m]` known exactly end: at the best value, where several reach it; else at infinity `[m]`.
 
     A summed violation that is often 0 cannot be less; a smooth model does not know, and would look there for more. It
-    is no end where other values stand twice as well, as in an objective of whole numbers, where all values are the
-    same, or where nothing is better than the reference point `[m]`.
+    is no end where most of the other rows share their values too, where values are counted in steps, where all are the
+    same, or where nothing is better than the reference point `[m]`. A few shared values are no objection: in a corner
+    of the space that is proposed again and again an objective may well be the same.
     """
     ends = torch.full_like(reference_point, torch.inf)
     for j, column in enumerate(objectives.T):
         values, times = column.unique(return_counts=True)
-        if len(values) > 1 and times[-1] >= SEVERAL and times[:-1].sum() == len(values) - 1:
-            ends[j] = values[-1] if values[-1] > reference_point[j] else torch.inf
+        if len(values) < 2 or times[-1] < SEVERAL or _stepped(values):
+            continue
+        if 2 * (times[:-1] == 1).sum() >= times[:-1].sum() and values[-1] > reference_point[j]:
+            ends[j] = values[-1]
     return ends
+
+
+def _stepped(values: Tensor) -> bool:
+    """Whether different values, ascending, are whole multiples of a step apart: the least gap, its half, third, ..."""
+    parts = (values - values[0]) / values.diff().min() * PARTS
+    return bool(parts[-1] <= PARTS * STEPS) and bool(((parts - parts.round()).abs() < 1e-3).all())

@@ -76,6 +76,48 @@ def test_an_objective_whose_best_value_is_reached_several_times_ends_there(times
     assert torch.isinf(function.upper[function.real][:, 0].max())
 
 
+def end_of(values):
+    """Where boxes end in the second objective, told these 12 values of it."""
+    objectives = told().objectives.clone()
+    objectives[:, 1] = values
+    known = Candidates.of(told().solutions, objectives)
+    stream = torch.Generator().manual_seed(0)
+    function = beliefs().improvement(known, torch.empty(0, 3, dtype=torch.float64), stream)
+    return float(function.upper[function.real][:, 1].max())
+
+
+@pytest.mark.parametrize(("shared", "ends"), [(2, True), (4, True), (5, False), (8, False)])
+def test_an_end_outlives_a_corner_where_the_objective_is_the_same_again(shared, ends):
+    values = told().objectives[:, 1].clone()
+    values[:4] = values.max() + 1
+    values[4 : 4 + shared] = values.min() - 1
+    assert end_of(values) == (values.max() if ends else torch.inf)
+
+
+@pytest.mark.parametrize("step", [1.0, 0.1, 1 / 3])
+@pytest.mark.parametrize("levels", [[1, 2, 3, 4, 5, 6, 7, 8, 9], [2, 4, 5, 7, 9, 11, 14, 17, 900], [3, 8, 11, 14, 16]])
+def test_what_is_counted_in_steps_does_not_end(step, levels):
+    counts = torch.tensor([0] * (12 - len(levels)) + levels)
+    values = -step * counts.double()
+    assert end_of(values) == torch.inf
+    wobble = torch.rand(12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert end_of(values - 0.1 * step * wobble * (counts > 0)) == 0
+    values[-1] -= 9000 * step  # finer than what is counted: rounded
+    assert end_of(values) == 0
+
+
+def test_ties_beyond_the_reference_point_leave_the_other_objective_its_end():
+    objectives = told().objectives.clone()
+    objectives[:4, 0] = objectives[:, 0].max() + 1
+    objectives[:, 1] -= 10
+    objectives[4:8, 1] = -4.0  # the toy's own
+    known = Candidates.of(told().solutions, objectives)
+    stream = torch.Generator().manual_seed(0)
+    function = beliefs().improvement(known, torch.empty(0, 3, dtype=torch.float64), stream)
+    ends = function.upper[function.real].amax(dim=0)
+    assert ends.tolist() == [objectives[:, 0].max(), torch.inf]
+
+
 def test_under_noise_no_objective_is_taken_to_end():
     objectives = told().objectives.clone()
     objectives[:5, 1] = objectives[:, 1].max() + 1
