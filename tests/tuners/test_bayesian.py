@@ -1,3 +1,4 @@
+import math
 import time
 from types import SimpleNamespace
 
@@ -5,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from inputs import ToyVector
-from scipy import stats
 
 from moo.base import Candidates, Setting
 from moo.choosing import make_tuner
+from moo.corners import corner_preferences
 from moo.indicators.volume import hypervolume
-from moo.preferences import dirichlet, grid
+from moo.preferences import grid
 from moo.search import pareto_search
 from moo.seeding import torch_generator
 
@@ -69,20 +70,19 @@ def test_preferences_lie_on_the_simplex_before_and_after_anything_is_known(num_o
         observe(tuner, circle(preferences), preferences)
 
 
-def test_until_enough_is_observed_draws_are_uniform():
+def test_before_anything_is_observed_many_are_unit_vectors_and_few_cycle_the_lattice():
+    assert torch.equal(bayesian(3).suggest(12).preferences, torch.eye(3, dtype=torch.float64).repeat(4, 1))
+    tuner = bayesian(3)
+    found = torch.cat([tuner.suggest(k).preferences for k in (1, 5, 8)])
+    assert torch.equal(found, grid(3, 100)[:14])
+
+
+def test_until_enough_is_observed_the_lattice_is_cycled():
     tuner = bayesian(3)
     observe(tuner, torch.eye(3), torch.eye(3))
     observe(tuner, torch.eye(3).repeat(9, 1), torch.eye(3).repeat(9, 1))  # the same three again
-    drawn = tuner.suggest(2000).preferences
-    assert stats.kstest(1 - (1 - drawn[:, 0].numpy()) ** 2, "uniform").pvalue > 0.01
-    assert torch.equal(drawn, dirichlet(2000, 3, torch_generator(0, "bayesian", 0)))
-
-
-def test_many_picks_concentrate_where_the_gain_is():
-    tuner = bayesian(spec="bayesian:guard=0")
-    with_a_gap(tuner)
-    assert share_in_gap(tuner.suggest(1000).preferences) > 0.9
-    assert share_in_gap(dirichlet(1000, 2, torch_generator(0, "other"))) < 0.6
+    found = torch.cat([tuner.suggest(k).preferences for k in (40, 2, 90)])
+    assert torch.equal(found, grid(3, 100).repeat(2, 1)[:132])
 
 
 @pytest.mark.parametrize("k", [1, 4])
@@ -101,54 +101,87 @@ def test_few_picks_are_apart_from_each_other():
     assert volumes[0] > 1.1 * volumes[1]
 
 
-@pytest.mark.parametrize(("temperature", "sharper"), [(1.0, 1.0), (0.5, 2.0), (3.0, 1 / 3)])
-def test_many_picks_are_in_proportion_to_the_gain(temperature, sharper):
-    """The gains are estimated anew: by draws of the returns that the tuner's model predicts."""
-    tuner = bayesian(spec=f"bayesian:guard=0,temperature={temperature}", budget=1000)
+def rows_of(found, among):
+    """Which row of `among` each row of `found` is; every one must be there."""
+    away = torch.cdist(found, among)
+    assert (away.amin(dim=1) < 1e-6).all()  # cdist rounds
+    return away.argmin(dim=1)
+
+
+def test_many_cycle_the_corners_if_there_are_no_more_of_them_and_else_the_lattice():
+    tuner = bayesian(spec="bayesian:guard=1")
     preferences = grid(2, 12)
-    observe(tuner, circle(preferences) * 0.8, preferences, cost=300)
-    noisy = preferences[torch.arange(12) % 2 == 0]
-    observe(tuner, circle(noisy), noisy, cost=300)
-    pool, rows = tuner._pool()
-    assert torch.allclose(rows[:, :2], pool.sqrt())
-    assert torch.allclose(rows[:, 2], torch.log1p(torch.tensor(660.0).double()) / torch.log1p(torch.tensor(1000.0)))
-    means, sd = tuner._model.moments(rows)
-    normal = torch.randn(400, 1, 2, dtype=torch.float64, generator=torch_generator(0, "normal"))
-    drawn = means + sd * normal
-    front = torch.cat([circle(noisy), circle(preferences) * 0.8])
+    observe(tuner, circle(preferences), preferences)
+    corners = corner_preferences(circle(preferences))  # 13: the unit vectors, and one between any two neighbours
+    assert len(corners) == 13
+    assert torch.equal(tuner.suggest(30).preferences, corners.repeat(3, 1)[:30])
+    assert torch.equal(tuner.suggest(13).preferences, corners[(30 + torch.arange(13)) % 13])
+    assert torch.equal(tuner.suggest(12).preferences, grid(2, 100)[43:55])
+    observe(tuner, [[9.0, 9.0]], [[0.5, 0.5]])
+    assert torch.equal(tuner.suggest(13).preferences[1:3], torch.eye(2, dtype=torch.float64))
+
+
+def test_more_than_six_objectives_cycle_the_lattice():
+    tuner = bayesian(7, "bayesian:guard=1")
+    assert torch.equal(tuner.suggest(20).preferences, grid(7, 100)[:20])
+
+
+@pytest.mark.parametrize("guard", [0.0, 0.4])
+def test_preferences_are_passed_over_by_what_training_for_them_is_expected_to_bring(guard):
+    """The gains are estimated anew, by draws of the returns that the model predicts, with and without the step."""
+    tuner, lattice = bayesian(spec=f"bayesian:guard={guard}", budget=1000), grid(2, 100)
+    preferences = grid(2, 21)
+    preferences = preferences[(preferences[:, 0] - 0.5).abs() > 0.275]  # between, the model is unsure
+    front = circle(preferences) * torch.tensor([1.0, 3.0])
+    observe(tuner, front, preferences, cost=300)
+    time = torch.full((100, 1), math.log1p(330) / math.log1p(1000), dtype=torch.float64)
+    means, sd = tuner._model.moments(torch.cat([lattice.sqrt(), time], dim=1))
+    spread = front.std(dim=0)
+    steps = torch.stack([spread**2 * w / math.hypot(*(spread * w).tolist()) for w in lattice])
+    normal = torch.randn(100, 2, dtype=torch.float64, generator=torch_generator(0, "normal"))
     before = hypervolume(front, [0.0, 0.0])
-    picked = torch.arange(0, len(pool), 8)
-    gains = torch.tensor(
-        [
-            sum(hypervolume(torch.cat([front, one[None]]), [0.0, 0.0]) - before for one in drawn[:100, i].clamp_min(0))
-            / 100
-            for i in picked.tolist()
-        ]
-    )
-    found = tuner.suggest(200_000).preferences
-    counts = torch.tensor([float((found == row).all(dim=1).sum()) for row in pool[picked]])
-    slope, _ = np.polyfit(gains.log().numpy(), counts.log().numpy(), 1)  # of chances, on logarithmic axes
-    assert slope == pytest.approx(sharper, rel=0.15)
-    assert np.corrcoef(gains.log().numpy(), counts.log().numpy())[0, 1] > 0.95
+
+    def expected(centre, i):
+        drawn = (centre[i] + sd[i] * normal).clamp_min(0)
+        return np.mean([hypervolume(torch.cat([front, one[None]]), [0.0, 0.0]) - before for one in drawn])
+
+    gains = torch.tensor([expected(means[0] + steps, i) - expected(means[0], i) for i in range(100)])
+    chances = guard + (1 - guard) * (gains / gains.median()).clamp_max(1.0)
+    chances[lattice.amax(dim=1) == 1] = 1.0
+    found = torch.cat([tuner.suggest(10).preferences for _ in range(2500)])  # there are 11 corners
+    counts = torch.bincount(rows_of(found, lattice), minlength=100) / (25_000 / chances.sum())
+    assert (chances < 0.8).sum() > 30
+    assert torch.allclose(counts, chances, atol=0.12)
+    assert float((counts - chances).abs().mean()) < 0.03
 
 
-@pytest.mark.parametrize(("k", "rounds"), [(1, 300), (5, 60), (40, 50)])
-def test_the_guarded_share_is_uniform_and_as_large_as_said(k, rounds):
-    """What is drawn uniformly is found by its being off the pool."""
+def test_many_are_in_the_order_of_the_cycle():
+    tuner = bayesian()
+    with_a_gap(tuner)
+    corners = corner_preferences(tuner._front)
+    which = torch.cat([rows_of(tuner.suggest(25).preferences, corners) for _ in range(4)])
+    ahead = which.diff().remainder(len(corners))
+    assert (ahead > 0).all()
+    assert (ahead == 1).double().mean() > 0.5
+    assert (ahead > 1).any()
+
+
+@pytest.mark.parametrize(("k", "rounds"), [(1, 150), (5, 30)])
+def test_of_few_the_guarded_share_cycles_the_lattice(k, rounds):
     tuner = bayesian(spec="bayesian:guard=0.3")
     with_a_gap(tuner)
-    pool = {tuple(row) for row in tuner._pool()[0].tolist()}
     found = torch.cat([tuner.suggest(k).preferences for _ in range(rounds)])
-    blind = torch.tensor([tuple(row) not in pool for row in found.tolist()])
-    assert abs(float(blind.double().mean()) - 0.3) < 0.06
-    assert stats.kstest(found[blind, 0].numpy(), "uniform").pvalue > 1e-3
+    same = (found[:, None] == grid(2, 100)[2:]).all(dim=2)  # without the unit vectors, which the pool has too
+    cycled = same.any(dim=1)
+    assert abs(float(cycled.double().mean()) - 0.3) < 0.1
+    assert torch.equal(same[cycled].double().argmax(dim=1), torch.arange(int(cycled.sum())) % 98)
 
 
-@pytest.mark.parametrize("k", [1, 3, 20])
+@pytest.mark.parametrize("k", [1, 3, 8])
 def test_a_full_guard_leaves_nothing_to_the_model(k):
     tuner = bayesian(spec="bayesian:guard=1")
     with_a_gap(tuner)
-    assert torch.equal(tuner.suggest(k).preferences, dirichlet(k, 2, torch_generator(0, "bayesian", 0)))
+    assert torch.equal(tuner.suggest(k).preferences, grid(2, 100)[:k])
 
 
 def test_it_looks_ahead_in_the_budget():
@@ -160,7 +193,7 @@ def test_it_looks_ahead_in_the_budget():
         rises = (preferences[:, :1] < 0.5).double()
         for used in range(1, 7):
             observe(tuner, circle(preferences) * (1 - 0.1 * (6 - used) * rises), preferences)
-        shares.append(float((tuner.suggest(2000).preferences[:, 0] < 0.5).double().mean()))
+        shares.append(float((tuner.suggest(8).preferences[:, 0] < 0.5).double().mean()))
     assert shares[1] > shares[0] + 0.1, shares
 
 
