@@ -66,8 +66,9 @@ TASKS = {
         "minecart-deterministic",
         "c-morl",
         1_000_000,
-        {"policies": 1, "first_stage": 0.25, "copies": 32, "selected": 3, "updates": 20, "beta": 0.7},
-        ((0.5, 0.5, 0.0),),
+        {"scalarisation": "tchebycheff", "policies": 3, "first_stage": 0.7, "copies": 32, "steps": 32, "decay": 0.98}
+        | {"unit": 1e-3, "evaluation": 0.1, "selected": 3, "updates": 20, "beta": 0.7},
+        ((0.65, 0.35, 0.0), (0.5, 0.5, 0.0), (0.35, 0.65, 0.0)),
     ),
     "deep-sea-treasure, morl-d": Task("deep-sea-treasure", "morl-d", 200_000),
     "concave, morl-d": Task(

@@ -17,13 +17,18 @@ from moo.rl.constrained import Task, interior_point, trust_region
 from moo.rl.policies import LEARNING, act_rows
 from moo.rl.ppo import PPO_OPTIONS, Batch, Trainer, placed, towards
 from moo.rl.rollouts import evaluate_policies
+from moo.rl.utilities import along_rays
 from moo.seeding import torch_generator
 
 
 class CMORL:
     """Constrained multi-objective reinforcement learning, all policies of a stage as one batch.
 
-    Stage 1 trains a policy for each preference of one setting by proximal policy optimization with vector critics.
+    Stage 1 trains a policy for each preference of one setting by proximal policy optimization with vector critics. What
+    it raises is the weighted sum of the returns, or, with `scalarisation="tchebycheff"`, which is ours, the least of
+    `(G_i - r_i) / w_i`, with the reference point r and the preference w: that leads to where the ray from r along w
+    meets the front, also on its flat and concave parts.
+
     Stage 2 goes in rounds: of the non-dominated policies found so far, the least crowded that were not yet extended are
     selected, and copies of each are trained further, one for each objective l: raise return l, while every other return
     i stays above `G_i - (1 - beta) max(|G_i|, floor * range_i)`. G are the returns of the selected policy, the range is
@@ -52,6 +57,12 @@ class CMORL:
         "selected": Option(6, low=1, high=10_000, help="policies that a round of the second stage extends"),
         "copies": Option(8, low=1, high=100_000, help="of the environment for each policy"),
         "first_stage": Option(0.3, low=0.0, high=1.0, tuned=(0.1, 0.9), help="share of the budget for the first stage"),
+        "scalarisation": Option(
+            "weighted-sum",
+            choices=("weighted-sum", "tchebycheff"),
+            help="of the first stage; tchebycheff: along rays from the reference point",
+        ),
+        "unit": Option(1.0, low=1e-6, high=1e6, log=True, help="of the critics at first; it grows with the returns"),
         "evaluation": Option(0.2, low=0.0, high=0.9, help="share for evaluating; a round's last always takes place"),
         "updates": Option(
             10, low=1, high=10_000, log=True, tuned=(3, 30), help="of each policy in a round of the second stage"
@@ -81,6 +92,11 @@ class CMORL:
         **options: Any,
     ) -> None:
         said = self._said = SimpleNamespace(**options)
+        if said.scalarisation == "tchebycheff" and problem.reference_point is None:
+            raise ValueError(
+                f"Option `scalarisation=tchebycheff` of c-morl needs a reference point that is known from the start. "
+                f"{problem.name!r} has none: give `reference_point`, or take scalarisation=weighted-sum."
+            )
         self.problem, self._seed, self._device = cast(MeteredEnvironment, problem), seed, device
         self.preferences_per_round, self.wants_setting = said.policies, True
         self._first_stage = int(said.first_stage * budget)
@@ -94,6 +110,11 @@ class CMORL:
         self._buffer = Candidates.empty((1,), m, torch.int64)
 
     # ------------------------------------------------------------------------------------------ the contract
+    @property
+    def draws_actions(self) -> bool:
+        """Whether the policies that are reported draw their actions."""
+        return not self._said.greedy
+
     def step(self, setting: Setting | None) -> Candidates:
         """One update of all policies of the stage; their evaluation where it is due."""
         self._stream = torch_generator(self._seed, "c-morl", self._steps)
@@ -133,7 +154,12 @@ class CMORL:
         """Each policy towards its preference."""
         self.wants_setting = False
         batch = self._trainer.collect(self._stream)
-        self._trainer.improve(batch, towards(batch, preferences[:, None], self._said.clip), self._stream)
+        weights = preferences
+        if self._said.scalarisation == "tchebycheff":
+            point = self.problem.reference_point
+            assert point is not None  # as the constructor has seen
+            weights = along_rays(self._expected(), preferences, point)
+        self._trainer.improve(batch, towards(batch, weights[:, None], self._said.clip), self._stream)
         over = self.problem.used >= self._first_stage
         found = self._evaluate(preferences, due=over)
         if over and len(self._buffer):
@@ -200,12 +226,15 @@ class CMORL:
     # ------------------------------------------------------------------------------------------ policies
     def _make_trainer(self, policies: int) -> Trainer:
         stream = torch_generator(self._seed, "networks", policies)
-        return Trainer(self.problem, policies, self._said.copies, self._said, stream, self._device)
+        trainer = Trainer(self.problem, policies, self._said.copies, self._said, stream, self._device)
+        trainer.net.scale.fill_(self._said.unit)
+        return trainer
 
     def _evaluate(self, preferences: Tensor | None, *, due: bool) -> Candidates:
         """The policies as they are, by whole episodes, if that is `due` or evaluating has taken less than its share."""
         n, m, said = self._trainer.policies, self.problem.num_objectives, self._said
-        cost = n * said.episodes * (self._length or self.problem.max_steps)  # the most, until it is known
+        episodes = said.episodes if self.problem.stochastic or self.draws_actions else 1  # else all are the same
+        cost = n * episodes * (self._length or self.problem.max_steps)  # the most, until it is known
         too_much = self._spent + cost > said.evaluation * (self.problem.used + cost)
         in_vain = self._length > 0 and cost > self.problem.remaining  # cut short they would be worth nothing
         if in_vain or (too_much and not due):
@@ -219,9 +248,9 @@ class CMORL:
             extended=torch.zeros(n, dtype=torch.bool),
         )
         self._made, before = self._made + n, self.problem.used
-        found = evaluate_policies(self.problem, self, policies, said.episodes, self._stream, self._device)
+        found = evaluate_policies(self.problem, self, policies, episodes, self._stream, self._device)
         self._spent += self.problem.used - before
-        self._length = (self.problem.used - before) / (n * said.episodes)
+        self._length = (self.problem.used - before) / (n * episodes)
         self._keep(found.rows(~found.failed))
         return _actors(found)
 

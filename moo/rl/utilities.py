@@ -13,6 +13,8 @@ from moo.scalarisations import augmented_tchebycheff, weighted_sum
 SCALARISATIONS = ("weighted-sum", "tchebycheff")
 SMOOTHING = 0.05  # width of the Tchebycheff maximum whose gradient is taken, in units of the range
 AUGMENTATION = 0.05  # share of the plain sum in a Tchebycheff utility
+WIDTH = 0.1  # of the least along a ray that is smoothed, as a share of what has been reached
+TINY = 1e-9  # what has been reached counts as, at least
 
 
 def span_of(low: Tensor, high: Tensor) -> Tensor:
@@ -59,3 +61,25 @@ def slopes(expected: Tensor, preferences: Tensor, ideal_point: Tensor, scalarisa
     shortfalls = preferences * (ideal_point - expected)
     weights = preferences * ((shortfalls / SMOOTHING).softmax(dim=-1) + AUGMENTATION)
     return weights / weights.sum(dim=-1, keepdim=True)
+
+
+def along_rays(returns: Tensor, preferences: Tensor, point: Tensor) -> Tensor:
+    """How much each return counts for policies that shall come far along rays: `[p, m]`, at least 0, summing to 1.
+
+    The direction in which the least of `(returns_i - point_i) / preferences_i` rises, smoothed (`WIDTH`), or a single
+    objective would count at a time. An objective without preference does not count.
+
+    Source: an achievement function, Wierzbicki 1980, "The use of reference objectives in multiobjective optimization",
+    without its augmentation.
+
+    Args:
+        returns: Of the policies, `[p, m]`.
+        preferences: The directions of the rays, `[p, m]`, at least 0.
+        point: Where they begin, `[m]`.
+    """
+    wanted = preferences > 0
+    steepness = torch.where(wanted, 1 / torch.where(wanted, preferences, 1.0), 0.0)
+    reached = ((returns - point) * steepness).masked_fill(~wanted, torch.inf)
+    width = WIDTH * ((returns - point) * wanted).sum(dim=1, keepdim=True).abs().clamp(min=TINY)
+    weights = (-reached / width).softmax(dim=1) * steepness
+    return weights / weights.sum(dim=1, keepdim=True)

@@ -210,7 +210,8 @@ class Bayesian:
             shares = (gains - gains.median()).exp().clamp_max(1.0).nan_to_num(1.0)  # none where no gain is in sight
             shares = torch.where(preferences.amax(dim=1) == 1, 1.0, shares)  # no model knows what lies beyond the best
             self._kept = preferences, self._guard + (1 - self._guard) * shares
-        chances, chosen = self._kept[1].tolist(), []
+        chances = self._kept[1].tolist()
+        chosen: list[int] = []
         while len(chosen) < n:
             which = self._cursor % len(preferences)
             self._cursor += 1

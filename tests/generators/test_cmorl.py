@@ -263,6 +263,57 @@ def test_the_first_stage_raises_the_weighted_returns_and_a_bonus_as_it_is():
         assert found[i] == pytest.approx(float((batch.weights[i] * ratios[i] * gains).mean()), abs=1e-6)
 
 
+def a_choice(reference_point):
+    """One step, by one of two actions: one for each objective."""
+    model = finite_model([[[0], [0]]], [[[1.0], [1.0]]], [[[[1.0, 0.0]], [[0.0, 1.0]]]], [[[True], [True]]])
+    place = Space((integer(0, 1),))
+    return FiniteEnvironment("choice", model, torch.zeros(1, 1), place, "ab", ("a", "b"), 1.0, 1, reference_point)
+
+
+def learned(problem, preferences, **options):
+    """Returns of the policies that the first stage ends with."""
+    options |= {"policies": len(preferences), "copies": 40, "steps": 2, "episodes": 400, "evaluation": 0.0}
+    method = make(problem, 100_000, first_stage=0.24, learning_rate=0.005, share=0.0, minibatches=1, **options)
+    setting = Setting(torch.tensor(preferences, dtype=torch.float64))
+    while not len(found := method.step(setting)):
+        pass
+    return found.objectives
+
+
+def test_rays_meet_a_flat_front_where_weighted_sums_go_to_its_ends():
+    problem = a_choice([0.0, 0.0])
+    preferences = [[0.7, 0.3], [0.4, 0.6]]
+    ends = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    assert torch.allclose(learned(problem, preferences), ends, rtol=0, atol=0.1)
+    expected = torch.tensor(preferences, dtype=torch.float64)
+    found = learned(problem, preferences, scalarisation="tchebycheff")
+    assert torch.allclose(found, expected, rtol=0, atol=0.15)  # critics lag, so it swings about the ray
+
+
+def test_rays_begin_at_the_reference_point():
+    problem = a_choice([-1.0, 0.0])
+    found = learned(problem, [[0.75, 0.25]], scalarisation="tchebycheff")
+    assert torch.allclose(found, torch.tensor([[0.5, 0.5]], dtype=torch.float64), rtol=0, atol=0.15)
+
+
+def test_rays_need_a_point_to_begin_at():
+    message = r"`scalarisation=tchebycheff` .* needs a reference point .* 'toy-environment'"
+    with pytest.raises(ValueError, match=message):
+        make(scalarisation="tchebycheff")
+
+
+def test_critics_begin_with_the_unit_and_extensions_with_that_of_the_selected_policy():
+    method = make(unit=0.01, selected=1, budget=50_000)
+    assert (method._trainer.net.scale == torch.tensor(0.01)).all()
+    advance(method, 3)
+    grown = method._trainer.net.scale
+    assert (grown[..., 0] > 0.1).all()  # a treasure
+    assert (grown[..., 1] > 2).all()  # each step costs one
+    buffer = with_buffer(method, LINE)
+    method._begin_round()
+    assert torch.equal(method._trainer.net.scale[0], buffer.extras["parameters.scale"][0])
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("problem", [ToyEnvironment(3), ToyEnvironment(continuous=True)])
 def test_both_solvers_run_through_rounds(solver, problem):
@@ -278,9 +329,7 @@ def test_both_solvers_run_through_rounds(solver, problem):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_an_extension_raises_its_objective_until_the_other_meets_its_threshold(solver):
     """From even chances of (1, 0) and (0, 1), each of which may fall to .8 of a half."""
-    model = finite_model([[[0], [0]]], [[[1.0], [1.0]]], [[[[1.0, 0.0]], [[0.0, 1.0]]]], [[[True], [True]]])
-    place = Space((integer(0, 1),))
-    problem = FiniteEnvironment("pair", model, torch.zeros(1, 1), place, "ab", ("a", "b"), 1.0, 1, [0.0, 0.0])
+    problem = a_choice([0.0, 0.0])
     options = {"selected": 1, "updates": 25, "copies": 50, "steps": 2, "episodes": 200, "evaluation": 0.8, "epochs": 4}
     method = make(problem, 60_000, solver=solver, beta=0.8, learning_rate=0.01, share=0.0, **options)
     for update in range(30):  # critics that know what even chances bring
@@ -410,6 +459,20 @@ def test_until_episodes_are_known_they_may_be_as_long_as_can_be():
     method = make(budget=100_000, evaluation=0.1)
     assert [len(found) for found in advance(method, 18)] == [0] * 17 + [6]
     assert 0 < spent(method) <= 144
+
+
+@pytest.mark.parametrize(("greedy", "slip", "episodes"), [(True, 0.0, 1), (True, 0.2, 2), (False, 0.0, 2)])
+def test_where_nothing_is_drawn_one_episode_says_all(greedy, slip, episodes):
+    method = make(ToyEnvironment(slip=slip), greedy=greedy, evaluation=0.9)
+    length, before = 12, 0
+    for _ in range(8):
+        found = method.step(setting_for(method))
+        assert (found.extras["episodes"] == episodes).all()
+        assert found.extras["standard_error"].isnan().all() == (episodes == 1)
+        length, new = method.state_dict()["counters"][3], spent(method)
+        assert new - before == pytest.approx(len(found) * episodes * length)
+        before = new
+    assert method.draws_actions == (not greedy)
 
 
 def test_an_evaluation_that_the_budget_would_cut_is_left_out():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from moo.rl.utilities import AUGMENTATION, SMOOTHING, in_units, slopes, span_of, utility
+from moo.rl.utilities import AUGMENTATION, SMOOTHING, WIDTH, along_rays, in_units, slopes, span_of, utility
 from moo.scalarisations import smooth_tchebycheff
 
 
@@ -67,3 +67,33 @@ def test_preferences_in_units_rank_returns_as_the_preferences_do():
 def test_the_unit_is_the_range_or_the_size_or_one():
     low, high = torch.tensor([-3.0, -2.0, 0.0]), torch.tensor([1.0, -2.0, 0.0])
     assert span_of(low, high).tolist() == [4.0, 2.0, 1.0]
+
+
+def test_along_a_ray_the_smoothed_least_rises_fastest():
+    returns, preferences, _ = case()
+    point = torch.tensor([-0.5, 0.0, -2.0], dtype=torch.float64)
+    width = WIDTH * (returns - point).sum(dim=1, keepdim=True)
+    moved = returns.clone().requires_grad_()
+    least = -width * (-(moved - point) / preferences / width).logsumexp(dim=1, keepdim=True)
+    least.sum().backward()
+    assert torch.allclose(along_rays(returns, preferences, point), moved.grad / moved.grad.sum(dim=1, keepdim=True))
+    far = point + 7 * (returns - point)
+    assert torch.allclose(along_rays(far, preferences, point), along_rays(returns, preferences, point))
+
+
+def test_on_the_ray_returns_count_by_how_fast_they_must_rise_and_beside_it_the_low_one_alone():
+    preferences = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]], dtype=torch.float64)
+    returns = torch.tensor([[1.6, 0.4], [0.4, 0.4], [1.6, 0.1]], dtype=torch.float64)
+    found = along_rays(returns, preferences, torch.zeros(2, dtype=torch.float64))
+    assert found[0].tolist() == pytest.approx([0.2, 0.8])
+    assert found[1].tolist() == pytest.approx([1, 0], abs=1e-3)
+    assert found[2].tolist() == pytest.approx([0, 1], abs=1e-3)
+
+
+def test_what_is_not_preferred_does_not_count_along_a_ray():
+    preferences = torch.tensor([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]], dtype=torch.float64)
+    point = torch.tensor([0.0, -9.0, 0.0], dtype=torch.float64)
+    low, high = (torch.tensor([[1.0, side, 1.0]] * 2, dtype=torch.float64) for side in (-9.0, 50.0))
+    for returns in (low, high):
+        assert along_rays(returns, preferences, point).tolist() == [[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]]
+    assert along_rays(point[None], preferences[:1], point).isfinite().all()  # where nothing has been reached yet
