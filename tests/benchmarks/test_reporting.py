@@ -536,7 +536,7 @@ def test_every_section_of_a_folder_can_be_shown(own, joint):
 def test_results_of_one_problem_are_found(own, tmp_path):
     assert len(results_of(own)) == len(results_of(own, "zdt1:dim=3")) == 4
     assert isinstance(results_of(own)[0], moo.SearchResult)
-    with pytest.raises(ValueError, match=r"Unknown problem 'zdt1'\. Known: zdt1:dim=3"):
+    with pytest.raises(ValueError, match=r"Unknown problem 'zdt1'\. Did you mean 'zdt1:dim=3'\? Known: zdt1:dim=3"):
         results_of(own, "zdt1")
     run(Suite("two", ("zdt1:dim=3", "zdt2:dim=3"), ("random",), (0,), 40), tmp_path / "two")
     with pytest.raises(ValueError, match=r"holds several problems: zdt1:dim=3, zdt2:dim=3\. Choose one with -p"):
