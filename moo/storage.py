@@ -128,16 +128,21 @@ def refuse_other_run(folder: Path, config: Mapping[str, Any]) -> None:
         raise ValueError(f"A folder is needed for the run's data. {folder} is a file.")
     if not (folder / "cell.json").exists():
         return
-    old, finished = read_mapping(folder / "cell.json"), (folder / "record.json").exists()
+    old = read_mapping(folder / "cell.json")
     different = [
         f"{key}: {_shortly(old.get(key))} there, {_shortly(value)} now"
         for key, value in config.items()
-        if (key not in FREE and old.get(key) != value) or (key == "budget" and finished and old.get(key, 0) > value)
+        if key not in FREE and old.get(key) != value
     ]
     if different:
         raise ValueError(
             f"{folder} holds another run ({'; '.join(different)}). "
             "Choose another folder, or make the same call as before to go on with it."
+        )
+    if (folder / "record.json").exists() and old.get("budget", 0) > config.get("budget", math.inf):
+        raise ValueError(
+            f"{folder} holds this run, finished with a larger budget, {old['budget']:,}; {config['budget']:,} would "
+            "replace it. Choose another folder, or at least that budget."
         )
 
 

@@ -75,11 +75,15 @@ class FrontData:
         rows = max(len(front.objectives) for front in self.fronts)
         return float(scaled(3.2 if rows <= 60 else 2.4 if rows <= 300 else 1.6))
 
+    @property
+    def few_known(self) -> bool:
+        """Whether there is a known front, of so few points that each is to be seen."""
+        return self.reference_front is not None and len(self.reference_front) < LINE_FROM
+
 
 def reference_marks(data: FrontData) -> dict[str, Any]:
     """How the points of a known front look that is no line: few as rings around what was found of it, many as dots."""
-    few = data.reference_front is not None and len(data.reference_front) < LINE_FROM
-    if few:
+    if data.few_known:
         ring: dict[str, Any] = {"marker": "o", "fillstyle": "none", "markersize": scaled(5.5)}
         return {"color": FAINT, "linestyle": "none", "markeredgewidth": scaled(0.9), **ring}
     return {"color": FAINT, "linestyle": "none", "marker": ".", "markersize": scaled(1.5), "markeredgewidth": 0}
@@ -114,8 +118,8 @@ def front_handles(data: FrontData, *, lines: bool, reference_line: bool) -> list
         style: dict[str, Any] = {"linestyle": line} if lines else {"linestyle": "none", "marker": marker}
         handles[label] = Line2D([], [], color=color, label=label, **style)
     if data.reference_front is not None:
-        few = len(data.reference_front) < LINE_FROM
-        marks = reference_marks(data) if few else {"color": FAINT, "linestyle": "none", "marker": "."}
+        dots = {"color": FAINT, "linestyle": "none", "marker": "."}  # larger than in the picture
+        marks = reference_marks(data) if data.few_known else dots
         style = {"color": FAINT, "linestyle": "-"} if reference_line else marks
         handles["reference"] = Line2D([], [], label="reference front", **style)
     return list(handles.values())

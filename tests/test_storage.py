@@ -440,7 +440,7 @@ def test_a_smaller_run_does_not_replace_a_larger_one_that_is_finished(tmp_path):
     write_json(tmp_path / "record.json", {})
     refuse_other_run(tmp_path, config)
     refuse_other_run(tmp_path, {**config, "budget": 200})
-    with pytest.raises(ValueError, match=r"holds another run \(budget: 100 there, 50 now\)"):
+    with pytest.raises(ValueError, match=r"finished with a larger budget, 100; 50 would replace it. Choose"):
         refuse_other_run(tmp_path, {**config, "budget": 50})
 
 
